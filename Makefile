@@ -1,0 +1,40 @@
+# Each target works on a fresh checkout with Python 3.10 or newer, make and a package registry.
+
+PYTHON ?= python3
+# Airflow 2.11 runs on Python 3.10 to 3.12.
+PYTHON2 ?= $(firstword $(foreach version,3.11 3.12 3.10,$(shell command -v python$(version))) $(PYTHON))
+
+AIRFLOW3 := .build/airflow3
+AIRFLOW2 := .build/airflow2
+# Its netCDF files are the source of the sample catalog; what it depends on is not needed.
+SAMPLE_SOURCE := xarray-spatial==0.5.3
+
+.PHONY: help demo test test-airflow2 lint bench clean
+
+help: ## what there is to do
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
+
+demo: ## run Airflow and the emulator, export NDVI of real pixels, show the result
+	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt emulator
+	@$(AIRFLOW3)/bin/python tools/demo.py
+
+test: ## all tests, on Airflow 3
+	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
+	@$(AIRFLOW3)/bin/python -m pytest $(PYTEST)
+
+test-airflow2: ## all tests, on Airflow 2.11 and the lowest versions that are supported
+	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
+	@$(AIRFLOW2)/bin/python -m pytest $(PYTEST)
+
+lint: ## style and types
+	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
+	@$(AIRFLOW3)/bin/ruff check .
+	@$(AIRFLOW3)/bin/ruff format --check .
+	@$(AIRFLOW3)/bin/mypy
+
+bench: ## what things cost, as ratios within one run
+	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
+	@$(AIRFLOW3)/bin/python benchmarks/run.py
+
+clean: ## remove what was built
+	rm -rf .build

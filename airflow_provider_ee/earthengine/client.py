@@ -1,0 +1,236 @@
+"""EarthEngineClient: the calls of the REST API that exports need.
+
+REST page: https://developers.google.com/earth-engine/reference/rest
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import requests
+from google.auth.exceptions import GoogleAuthError
+from google.auth.transport.requests import AuthorizedSession
+from requests.adapters import HTTPAdapter
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from airflow_provider_ee.earthengine.errors import (
+    AuthError,
+    EarthEngineError,
+    HttpFailure,
+    RequestError,
+    TransientError,
+    error_from_http,
+)
+from airflow_provider_ee.earthengine.operation import OPERATION_NAME
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+DEFAULT_ENDPOINT = "https://earthengine.googleapis.com"
+PAGE_SIZE = 500
+"""What the official clients ask for; the service documents no maximum."""
+
+_EXPORT_PATHS = {"image": "image:export"}
+_LONGEST_WAIT = 120.0
+
+
+class EarthEngineClient:
+    """An authorised HTTP session with Earth Engine, with a method per REST call.
+
+    Calls that change nothing, and cancelling, are repeated on 429, 5xx and connection errors, with
+    exponential backoff and jitter or as long as ``Retry-After`` says. An export is sent once: whether to send
+    it again is for the caller, who knows what a second one would cost.
+
+    :param credentials: google-auth credentials.
+    :param project: Cloud project that the calls are made, counted and paid in.
+    :param endpoint: base URL; anything but ``https://*.googleapis.com`` must be a loopback address and is
+        refused for real credentials.
+    :param real_credentials: whether the credentials would open a door at Google.
+    :param num_retries: how many times a call is repeated.
+    :param timeout: seconds to wait for a connection, and between two bytes of an answer.
+    :param sleep: called with seconds between two attempts.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        project: str,
+        *,
+        endpoint: str = DEFAULT_ENDPOINT,
+        real_credentials: bool = True,
+        num_retries: int = 5,
+        timeout: float = 60.0,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self.project = project
+        self.endpoint = check_endpoint(endpoint, real_credentials=real_credentials)
+        self._timeout = timeout
+        self._session = _authorized_session(credentials, loopback=is_loopback(endpoint), refresh=real_credentials)
+        retrying: dict[str, Any] = {"sleep": sleep} if sleep else {}
+        self._repeat = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_attempt(num_retries + 1),
+            wait=_wait,
+            reraise=True,
+            **retrying,
+        )
+
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._session.close()
+
+    def export(self, kind: str, body: bytes) -> dict[str, Any]:
+        """Start an export with one POST of ``body`` (JSON) and return the Operation resource.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
+
+        :param kind: ``image``.
+        :raises EarthEngineError: of the kind that the answer tells; a ``TransientError`` leaves open whether
+            the export has started.
+        """
+        return self._call(f"{kind}.export", "POST", f"projects/{self.project}/{_EXPORT_PATHS[kind]}", body=body)
+
+    def get_operation(self, name: str) -> dict[str, Any]:
+        """The Operation resource; a failed operation is an answer, not an error.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/get
+
+        :raises NotFoundError: if the service does not know it.
+        """
+        return self._repeated("operations.get", "GET", _checked_name(name))
+
+    def list_operations(self) -> Iterator[dict[str, Any]]:
+        """All operations of the project, of all its users, page by page as they are asked for.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list
+        """
+        query: dict[str, Any] = {"pageSize": PAGE_SIZE}
+        while True:
+            page = self._repeated("operations.list", "GET", f"projects/{self.project}/operations", query=query)
+            yield from page.get("operations") or ()
+            if not page.get("nextPageToken"):
+                return
+            query["pageToken"] = page["nextPageToken"]
+
+    def cancel_operation(self, name: str) -> None:
+        """Ask for an operation to be cancelled; it goes on for a while, and may still succeed.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/cancel
+        """
+        self._repeated("operations.cancel", "POST", f"{_checked_name(name)}:cancel", body=b"{}")
+
+    def get_config(self) -> dict[str, Any]:
+        """The project's Earth Engine settings, ``registrationState`` among them.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects/getConfig
+        """
+        return self._repeated("getConfig", "GET", f"projects/{self.project}/config")
+
+    def _repeated(self, call: str, verb: str, path: str, **request: Any) -> dict[str, Any]:
+        return self._repeat.copy()(self._call, call, verb, path, **request)
+
+    def _call(
+        self, call: str, verb: str, path: str, *, body: bytes | None = None, query: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        try:
+            response = self._session.request(
+                verb,
+                f"{self.endpoint}/v1/{path}",
+                data=body,
+                params=query,
+                headers={"Content-Type": "application/json"} if body is not None else {},
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            raise TransientError(f"{call} got no answer from {self.endpoint}: {_reason(error)}.") from error
+        except GoogleAuthError as error:
+            raise _error_from_auth(call, error) from error
+        if response.status_code != 200:
+            failure = HttpFailure.from_response(response.status_code, response.text, response.headers)
+            raise error_from_http(failure, call=call, project=self.project)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise TransientError(f"{call} got an answer from {self.endpoint} that is not a JSON object.")
+        return answer
+
+
+def check_endpoint(endpoint: str, *, real_credentials: bool) -> str:
+    """The endpoint without a trailing slash.
+
+    :raises RequestError: if credentials would go where they must not.
+    """
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query or parts.username:
+        raise RequestError(f"api_endpoint {endpoint!r} must be a plain base URL such as {DEFAULT_ENDPOINT}.")
+    if is_loopback(endpoint):
+        if real_credentials:
+            raise RequestError(
+                f"api_endpoint {endpoint!r} is a loopback address, where real credentials must not go; "
+                "set anonymous or token in the connection."
+            )
+    elif parts.scheme != "https" or not re.fullmatch(r"([a-z0-9-]+\.)+googleapis\.com", parts.hostname or ""):
+        raise RequestError(
+            f"api_endpoint {endpoint!r} must be https://….googleapis.com, or the loopback address of an emulator."
+        )
+    elif not real_credentials:
+        raise RequestError(f"anonymous and token are for an emulator on a loopback address, not for {endpoint!r}.")
+    return endpoint.rstrip("/")
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether a URL leads to this machine."""
+    host = urlsplit(endpoint).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_name(name: str) -> str:
+    if not OPERATION_NAME.fullmatch(name):
+        raise RequestError(f"{name!r} is not the name of an operation; write projects/PROJECT/operations/ID.")
+    return name
+
+
+def _authorized_session(credentials: Credentials, *, loopback: bool, refresh: bool) -> AuthorizedSession:
+    session = AuthorizedSession(credentials, **({} if refresh else {"refresh_status_codes": ()}))
+    # Neither a proxy nor ~/.netrc has a say in what goes to this machine; elsewhere ~/.netrc would replace
+    # the Authorization header, which an `auth` of any kind prevents.
+    session.trust_env = not loopback
+    session.auth = lambda request: request
+    session.mount("https://", HTTPAdapter(max_retries=0))
+    session.mount("http://", HTTPAdapter(max_retries=0))
+    return session
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, TransientError) else None
+    backoff: float = wait_random_exponential(multiplier=1, max=60)(state)
+    return backoff if asked is None else min(asked, _LONGEST_WAIT) + backoff / 10
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause: requests and urllib3 wrap it several times over."""
+    cause: BaseException = error
+    while cause.__context__ is not None:
+        cause = cause.__context__
+    return f"{type(error).__name__}, {str(cause).strip() or type(cause).__name__}".rstrip(".")
+
+
+def _error_from_auth(call: str, error: GoogleAuthError) -> EarthEngineError:
+    told = str(error.args[0] if error.args else error).strip().rstrip(".")
+    if getattr(error, "retryable", False) or "TransportError" in type(error).__name__:
+        return TransientError(f"{call} could not be authorised now: {told}.")
+    return AuthError(f"{call} could not be authorised: {told}; check the credentials of the Airflow connection.")

@@ -1,0 +1,220 @@
+"""Whatever the user gave as a computation -> a REST Expression, checked as a graph.
+
+REST page: https://developers.google.com/earth-engine/reference/rest/v1/Expression
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NoReturn
+
+from airflow_provider_ee.earthengine.errors import RequestError
+
+NODE_KINDS = frozenset(
+    {
+        "constantValue",
+        "integerValue",
+        "bytesValue",
+        "arrayValue",
+        "dictionaryValue",
+        "functionDefinitionValue",
+        "functionInvocationValue",
+        "argumentReference",
+        "valueReference",
+    }
+)
+
+# The service refuses deeper values; a reference to another value starts anew.
+MAX_DEPTH = 100
+
+Expression = dict[str, Any]
+
+
+def expression_from(given: Any) -> Expression:
+    """Read JSON text or a dict as an Expression and check its graph.
+
+    :raises RequestError: if it is no Expression, or its graph has a dangling reference, a cycle, a number
+        that JSON cannot hold or too deep a value.
+    """
+    if isinstance(given, str):
+        given = _parse(given)
+    if given is None or given == {}:
+        raise RequestError("expression is empty; give an Earth Engine Expression as JSON.")
+    if not isinstance(given, dict):
+        raise RequestError(_unexpected_type(given))
+    expression = _unwrap(given)
+    _check_shape(expression)
+    _check_graph(expression)
+    return expression
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON.
+
+    :raises RequestError: if a number is NaN or infinite, or a value is of a type that JSON does not have.
+    """
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except RecursionError:
+        raise RequestError(_too_deep("expression")) from None
+    except ValueError as error:
+        raise RequestError(f"expression holds a number that JSON cannot: {error}.") from error
+    except TypeError as error:
+        raise RequestError(f"expression holds a value that JSON cannot: {error}.") from error
+
+
+def _parse(text: str) -> Any:
+    if text.strip() in ("", "None", "null"):
+        found = repr(text.strip()) if text.strip() else "empty"
+        raise RequestError(f"expression is {found} after rendering; give an Earth Engine Expression as JSON.")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise RequestError(_too_deep("expression")) from None
+    except json.JSONDecodeError as error:
+        start = " ".join(text[:60].split())
+        raise RequestError(
+            f"expression is not JSON ({error.msg} at line {error.lineno}, column {error.colno}): {start!r}; "
+            "rendered text is only ever read as JSON, never as a path or as code."
+        ) from error
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise RequestError(f"expression holds {name}, which JSON does not have; mask such pixels or use a number.")
+
+
+def _unexpected_type(given: Any) -> str:
+    if type(given).__module__.split(".")[0] == "ee":
+        return (
+            f"expression is an ee.{type(given).__name__} object; "
+            "give json.dumps(ee.serializer.encode(image, for_cloud_api=True)) instead."
+        )
+    return f"expression must be a JSON object, not {type(given).__name__}."
+
+
+def _unwrap(given: Expression) -> Expression:
+    """Undo the wrapper ``{"expression": …}`` that requests put around an Expression."""
+    inner = given.get("expression")
+    return inner if isinstance(inner, dict) and set(given) == {"expression"} else given
+
+
+def _check_shape(expression: Expression) -> None:
+    keys = set(expression)
+    if expression.get("type") == "CompoundValue":
+        raise RequestError(
+            "expression is in the legacy CompoundValue form; use ee.Serializer.toCloudApiJSON (JavaScript) "
+            "or ee.serializer.toJSON(image, for_cloud_api=True) (Python)."
+        )
+    if len(keys) == 1 and keys <= NODE_KINDS:
+        raise RequestError(
+            f'expression is a bare {keys.pop()} node; wrap it as {{"result": "0", "values": {{"0": …}}}}.'
+        )
+    unknown = sorted(map(str, keys - {"result", "values"}))
+    if unknown:
+        raise RequestError(f"expression has the unknown key {unknown[0]!r}; it holds result and values only.")
+    values, result = expression.get("values"), expression.get("result")
+    if not isinstance(values, dict) or not values:
+        raise RequestError("expression.values must be an object that holds the nodes of the graph.")
+    if not isinstance(result, str):
+        raise RequestError("expression.result must be the key of a node in expression.values, as text.")
+    if result not in values:
+        raise RequestError(f"expression.result {result!r} is not among expression.values.")
+
+
+def _check_graph(expression: Expression) -> None:
+    values = expression["values"]
+    references = {key: list(_references(key, node)) for key, node in values.items()}
+    for key, targets in references.items():
+        for target in targets:
+            if target not in values:
+                raise RequestError(f"expression.values[{key!r}] refers to {target!r}, which is not among them.")
+    _check_acyclic(references)
+
+
+def _check_acyclic(references: Mapping[str, list[str]]) -> None:
+    """Depth first without recursion: graphs of 10,000 nodes in a row are legal."""
+    finished: set[str] = set()
+    for start in references:
+        if start in finished:
+            continue
+        on_path: dict[str, Iterator[str]] = {start: iter(references[start])}
+        while on_path:
+            key = next(reversed(on_path))
+            target = next(on_path[key], None)
+            if target is None:
+                finished.add(key)
+                del on_path[key]
+            elif target in on_path:
+                raise RequestError(f"expression.values[{target!r}] depends on itself, through {key!r}.")
+            elif target not in finished:
+                on_path[target] = iter(references[target])
+
+
+def _references(key: str, root: Any) -> Iterator[str]:
+    """Check each node of one value and yield the keys that it refers to.
+
+    Depth is counted as the service does: levels of JSON, three for a node nested in another.
+    """
+    pending = [(root, 1)]
+    while pending:
+        node, depth = pending.pop()
+        if not isinstance(node, dict) or len(node) != 1 or not NODE_KINDS.issuperset(node):
+            raise RequestError(_bad_node(key, node))
+        ((kind, content),) = node.items()
+        if kind == "constantValue":
+            if type(content) in (dict, list):
+                depth += _levels(content, MAX_DEPTH - depth)
+        elif kind == "functionInvocationValue":
+            _object(key, kind, content)
+            if "functionReference" in content:
+                yield content["functionReference"]
+            elif not isinstance(content.get("functionName"), str):
+                raise RequestError(f"expression.values[{key!r}] has a call without a functionName.")
+            arguments = _object(key, "arguments", content.get("arguments"))
+            pending.extend((node, depth + 3) for node in arguments.values())
+        elif kind == "valueReference":
+            yield content
+        elif kind == "arrayValue":
+            elements = _object(key, kind, content).get("values")
+            pending.extend((node, depth + 3) for node in elements or [])
+        elif kind == "dictionaryValue":
+            entries = _object(key, "values", _object(key, kind, content).get("values"))
+            pending.extend((node, depth + 3) for node in entries.values())
+        elif kind == "functionDefinitionValue":
+            yield _object(key, kind, content).get("body", "")
+        if depth > MAX_DEPTH:
+            raise RequestError(_too_deep(f"expression.values[{key!r}]"))
+
+
+def _object(key: str, name: str, content: Any) -> dict[str, Any]:
+    """A field that must be an object; null stands for an empty one."""
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise RequestError(f"expression.values[{key!r}] has {name} that are no JSON object.")
+    return content
+
+
+def _levels(constant: Any, most: int) -> int:
+    """How many levels of lists and objects a constant nests; stops counting past ``most``."""
+    level, current = 0, [constant]
+    while current and level <= most:
+        level += 1
+        nested: list[Any] = []
+        for container in current:
+            items = container.values() if isinstance(container, dict) else container
+            nested.extend(item for item in items if type(item) in (dict, list))
+        current = nested
+    return level
+
+
+def _bad_node(key: str, node: Any) -> str:
+    if isinstance(node, dict) and len(node) == 1:
+        return f"expression.values[{key!r}] has a node of the unknown kind {next(iter(node))!r}."
+    shown = sorted(node) if isinstance(node, dict) else node
+    return f"expression.values[{key!r}] has {shown!r:.80} where a node of exactly one kind must stand."
+
+
+def _too_deep(what: str) -> str:
+    return f"{what} nests deeper than {MAX_DEPTH} levels of JSON; move parts of it into values of their own."

@@ -1,0 +1,148 @@
+"""``/_emulator``: what tests see and steer."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from airflow_provider_ee.emulator.app import Front
+from airflow_provider_ee.emulator.errors import ServiceError
+from airflow_provider_ee.emulator.faults import Fault
+from airflow_provider_ee.emulator.operations import Behaviour
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class BehaviourBody(_Body):
+    """How operations behave whose description matches."""
+
+    match: str = ""
+    fail: dict[str, Any] | None = None
+    stay: Literal["PENDING", "RUNNING"] | None = None
+    duration_seconds: float | None = Field(default=None, ge=0)
+    eecu_seconds: float | None = Field(default=None, ge=0)
+    attempts: int = Field(default=1, ge=1)
+
+
+class Release(_Body):
+    """The name of a hold."""
+
+    hold: str
+
+
+class Advance(_Body):
+    """Time to let pass."""
+
+    advance_seconds: float = Field(ge=0)
+
+
+class Seed(_Body):
+    """Operations of other people to add."""
+
+    operations: int = Field(ge=1, le=1_000_000)
+    project: str | None = None
+
+
+class Settings(_Body):
+    """What nobody knows about the service, to be tried both ways."""
+
+    burn_request_ids: bool | None = None
+    duplicate_status: int | None = Field(default=None, ge=400, le=599)
+
+
+def control_routes(front: Front, *, loopback: bool) -> APIRouter:
+    """The routes; on another address than loopback they ask for a token."""
+
+    def guard(request: Request) -> None:
+        # A page in a browser can be made to ask loopback addresses, but not under their own name.
+        if loopback and not _is_loopback_name(request.url.hostname or ""):
+            raise HTTPException(403, "The control of the emulator answers to loopback names only.")
+        if not loopback:
+            front.user_of(request)
+
+    router = APIRouter(prefix="/_emulator", dependencies=[Depends(guard)])
+    operations, faults = front.service.operations, front.faults
+
+    @router.get("/requests")
+    def requests() -> dict[str, Any]:
+        return {"requests": list(front.log)}
+
+    @router.delete("/requests")
+    def forget_requests() -> dict[str, Any]:
+        front.log.clear()
+        return {}
+
+    @router.get("/faults")
+    def armed_faults() -> dict[str, Any]:
+        return {"faults": faults.report()}
+
+    @router.post("/faults")
+    async def arm(fault: Fault) -> dict[str, Any]:
+        faults.arm(fault)
+        return {}
+
+    @router.delete("/faults")
+    async def disarm() -> dict[str, Any]:
+        faults.clear()
+        return {}
+
+    @router.post("/release")
+    async def release(body: Release) -> dict[str, Any]:
+        if not faults.release(body.hold):
+            raise HTTPException(404, f"No fault holds under the name {body.hold!r}.")
+        return {}
+
+    @router.get("/operations")
+    def true_operations() -> dict[str, Any]:
+        now = operations.now()
+        return {"operations": [{**one.to_rest(now), "user": one.user} for one in operations.all()]}
+
+    @router.post("/operations")
+    def behave(body: BehaviourBody) -> dict[str, Any]:
+        operations.add_behaviour(Behaviour(**body.model_dump()))
+        return {}
+
+    @router.post("/clock")
+    def advance(body: Advance) -> dict[str, Any]:
+        operations.advance(body.advance_seconds)
+        return {"now": operations.now()}
+
+    @router.post("/seed")
+    def seed(body: Seed) -> dict[str, Any]:
+        operations.seed(body.project or _latest_project(front), body.operations)
+        return {}
+
+    @router.post("/settings")
+    def settings(body: Settings) -> dict[str, Any]:
+        for name, value in body.model_dump(exclude_none=True).items():
+            setattr(front.service, name, value)
+        return {}
+
+    return router
+
+
+def _latest_project(front: Front) -> str:
+    paths = (entry["path"].split("/") for entry in reversed(front.log))
+    project = next((parts[3] for parts in paths if parts[2:3] == ["projects"] and len(parts) > 3), None)
+    if project is None:
+        raise ServiceError(400, "Say which project to seed: nothing has been asked of any yet.")
+    return str(project)
+
+
+def _is_loopback_name(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def add_control(app: FastAPI, front: Front, *, loopback: bool) -> None:
+    """Add the routes to an application."""
+    app.include_router(control_routes(front, loopback=loopback))

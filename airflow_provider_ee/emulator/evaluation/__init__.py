@@ -1,0 +1,1 @@
+"""From the graph of an expression to an image, whose pixels are computed when they are read."""

@@ -1,0 +1,187 @@
+"""Constructors of geometries and features."""
+
+# ruff: noqa: N803 (the arguments have the names that the service gave them)
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+from airflow_provider_ee.emulator.evaluation.footprint import WGS84, Geometry, Path, Polygon
+from airflow_provider_ee.emulator.evaluation.projection import Projection, parse_crs
+from airflow_provider_ee.emulator.evaluation.registry import algorithm
+from airflow_provider_ee.emulator.evaluation.values import Feature
+
+
+@algorithm("GeometryConstructors.Point")
+def point(coordinates: list[float], crs: Projection | None = None) -> Geometry:
+    """A point."""
+    return _geometry("Point", [[coordinates]], crs, False, closed=False)
+
+
+@algorithm("GeometryConstructors.MultiPoint")
+def multi_point(coordinates: list[Any], crs: Projection | None = None) -> Geometry:
+    """Several points."""
+    return _geometry("MultiPoint", [[each] for each in _points(coordinates)], crs, False, closed=False)
+
+
+@algorithm("GeometryConstructors.LineString")
+def line_string(
+    coordinates: list[Any], crs: Projection | None = None, geodesic: bool | None = None, maxError: Any = None
+) -> Geometry:
+    """A line."""
+    return _geometry("LineString", [_points(coordinates)], crs, geodesic, closed=False)
+
+
+@algorithm("GeometryConstructors.LinearRing")
+def linear_ring(
+    coordinates: list[Any], crs: Projection | None = None, geodesic: bool | None = None, maxError: Any = None
+) -> Geometry:
+    """A line that ends where it starts."""
+    points = _points(coordinates)
+    return _geometry("LinearRing", [[*points, points[0]]], crs, geodesic, closed=False)
+
+
+@algorithm("GeometryConstructors.Polygon")
+def polygon(
+    coordinates: list[Any],
+    crs: Projection | None = None,
+    geodesic: bool | None = None,
+    maxError: Any = None,
+    evenOdd: bool = True,
+) -> Geometry:
+    """A shell and its holes."""
+    return multi_polygon([coordinates], crs, geodesic, maxError, evenOdd)
+
+
+@algorithm("GeometryConstructors.MultiPolygon")
+def multi_polygon(
+    coordinates: list[Any],
+    crs: Projection | None = None,
+    geodesic: bool | None = None,
+    maxError: Any = None,
+    evenOdd: bool = True,
+) -> Geometry:
+    """Several polygons."""
+    _refuse_left_inside(evenOdd)
+    rings = [[_points(ring) for ring in _rings(shape)] for shape in coordinates]
+    return _polygons("MultiPolygon", rings, crs, geodesic)
+
+
+@algorithm("GeometryConstructors.Rectangle")
+def rectangle(
+    coordinates: list[Any], crs: Projection | None = None, geodesic: bool | None = None, evenOdd: bool = True
+) -> Geometry:
+    """A rectangle between two corners."""
+    _refuse_left_inside(evenOdd)
+    corners = _points(coordinates)
+    if len(corners) != 2:
+        raise EvaluationError(
+            "GeometryConstructors.Rectangle: 'coordinates' must be two corners: west, south, east, north."
+        )
+    (west, south), (east, north) = corners
+    if west > east or south > north:
+        raise EvaluationError(
+            "GeometryConstructors.Rectangle: 'coordinates' must be the low and then the high corner."
+        )
+    return _polygons("Polygon", [[[[west, south], [east, south], [east, north], [west, north]]]], crs, geodesic)
+
+
+@algorithm("GeometryConstructors.BBox")
+def bbox(west: float, south: float, east: float, north: float) -> Geometry:
+    """A rectangle of longitudes and latitudes, its edges straight on the map."""
+    if west > east:
+        raise EvaluationError(
+            "GeometryConstructors.BBox: a box over the antimeridian is not emulated; split it in two."
+        )
+    return rectangle([west, south, east, north], None, geodesic=False)
+
+
+@algorithm("Feature")
+def feature(
+    geometry: Geometry | Feature | None = None,
+    metadata: dict[str, Any] | None = None,
+    geometryKey: str | None = None,
+) -> Feature:
+    """A geometry with properties. The client wraps one feature in another when it filters by the bounds of one."""
+    return Feature(geometry.geometry if isinstance(geometry, Feature) else geometry, metadata or {})
+
+
+def _polygons(kind: str, shapes: list[Any], crs: Projection | None, geodesic: bool | None) -> Geometry:
+    parts = []
+    for shape in shapes:
+        shell = np.array(shape[0])
+        if _is_geographic(crs) and np.ptp(shell[:, 0]) > 180 and geodesic is not False:
+            raise EvaluationError(
+                "GeometryConstructors.Polygon: geodesic edges around more than half the Earth are not emulated."
+            )
+        parts.append([_open_ring(ring) for ring in shape])
+    return _geometry_of_parts(kind, parts, crs, geodesic, closed=True)
+
+
+def _geometry(
+    kind: str, paths: list[Any], crs: Projection | None, geodesic: bool | None, *, closed: bool
+) -> Geometry:
+    return _geometry_of_parts(kind, [[path] for path in paths], crs, geodesic, closed=closed)
+
+
+def _geometry_of_parts(
+    kind: str, parts: list[Any], crs: Projection | None, geodesic: bool | None, *, closed: bool
+) -> Geometry:
+    """A geometry in the CRS of ``crs``: coordinates count pixels of a projection that has a transform."""
+    projection = crs or Projection(WGS84)
+    if geodesic and not _is_geographic(crs):
+        raise EvaluationError(
+            f"GeometryConstructors.{kind}: geodesic edges in the projected CRS {projection.crs} are not emulated."
+        )
+
+    def path(points: Any) -> Path:
+        return Path(np.array([projection.transform * tuple(each) for each in points], dtype="float64"), closed)
+
+    polygons: tuple[Polygon, ...] = tuple(tuple(path(points) for points in part) for part in parts)
+    return Geometry(kind, projection.crs, polygons, _is_geographic(crs) if geodesic is None else geodesic)
+
+
+def _is_geographic(crs: Projection | None) -> bool:
+    return crs is None or bool(parse_crs(crs.crs).is_geographic)
+
+
+def _rings(shape: Any) -> list[Any]:
+    """The rings of a polygon; a single ring may come without its list."""
+    if isinstance(shape, list) and shape and isinstance(shape[0], list) and shape[0] and _is_number(shape[0][0]):
+        return [shape]
+    return shape if isinstance(shape, list) else [shape]
+
+
+def _points(coordinates: Any) -> list[list[float]]:
+    """Points of a list of points, of pairs of numbers, or of numbers in a row."""
+    if isinstance(coordinates, list) and coordinates and all(_is_number(each) for each in coordinates):
+        coordinates = [coordinates[index : index + 2] for index in range(0, len(coordinates), 2)]
+    if not isinstance(coordinates, list) or not coordinates:
+        raise EvaluationError("GeometryConstructors: 'coordinates' must be a list of points.")
+    return [_point(each) for each in coordinates]
+
+
+def _point(value: Any) -> list[float]:
+    if isinstance(value, Geometry) and value.kind == "Point" and value.crs == WGS84:
+        value = value.parts[0][0].vertices[0].tolist()
+    if not (isinstance(value, list) and len(value) == 2 and all(_is_number(each) for each in value)):
+        raise EvaluationError("GeometryConstructors: 'coordinates' must be made of pairs of finite numbers.")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+def _open_ring(points: list[list[float]]) -> list[list[float]]:
+    ring = points[:-1] if points[0] == points[-1] else points
+    if len(ring) < 3:
+        raise EvaluationError("GeometryConstructors.Polygon: A ring needs at least three different points.")
+    return ring
+
+
+def _refuse_left_inside(even_odd: bool) -> None:
+    if not even_odd:
+        raise EvaluationError("GeometryConstructors: the left-inside rule (evenOdd false) is not emulated.")

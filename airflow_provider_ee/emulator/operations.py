@@ -1,0 +1,328 @@
+"""Operations: from a request that was accepted to a final state, on the emulator's clock.
+
+REST pages: https://developers.google.com/earth-engine/reference/rest/Shared.Types/OperationMetadata,
+https://developers.google.com/earth-engine/guides/processing_environments
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+import secrets
+import string
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_ee.emulator.clock import Clock, timestamp
+from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+
+CANCELLED = 1  # google.rpc.Code
+INTERNAL = 13
+
+_ID_CHARACTERS = string.ascii_uppercase + "234567"
+_STAGES = ("Create Local Files", "Write Files to Destination")
+
+Report = Callable[[int, int], None]
+Work = Callable[[Report], tuple[str, ...]]
+"""Computes an export, reports (done, total) units on its way and returns the destination URIs."""
+
+
+class AbortedError(Exception):
+    """Raised in the work of an operation that was cancelled."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How operations behave whose description matches."""
+
+    match: str = ""
+    fail: dict[str, Any] | None = None
+    stay: str | None = None
+    duration_seconds: float | None = None
+    eecu_seconds: float | None = None
+    attempts: int = 1
+
+
+@dataclass(eq=False)
+class Operation:
+    """An operation as it truly is, whatever lists say."""
+
+    project: str
+    id: str
+    user: str
+    type: str
+    description: str
+    priority: int
+    create_time: float
+    work: Work | None
+    behaviour: Behaviour
+    duration: float
+    state: str = "PENDING"
+    start_time: float | None = None
+    end_time: float | None = None
+    cancel_time: float | None = None
+    update_time: float = 0.0
+    error: dict[str, Any] | None = None
+    destination_uris: tuple[str, ...] = ()
+    done_units: int = 0
+    total_units: int = 0
+    running: Future[tuple[str, ...]] | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Resource name."""
+        return f"projects/{self.project}/operations/{self.id}"
+
+    @property
+    def done(self) -> bool:
+        """Whether the state is final."""
+        return self.state in ("SUCCEEDED", "FAILED", "CANCELLED")
+
+    def report(self, done: int, total: int) -> None:
+        """Called by the work, in its own thread."""
+        self.done_units, self.total_units = done, total
+        if self.cancel_time is not None:
+            raise AbortedError
+
+    def to_rest(self, now: float) -> dict[str, Any]:
+        """The resource; what the service leaves out while it is not known is left out."""
+        fraction, attempt = self._progress(now)
+        metadata: dict[str, Any] = {
+            "@type": "type.googleapis.com/google.earthengine.v1.OperationMetadata",
+            "state": self.state,
+            "description": self.description,
+            "type": self.type,
+            "priority": self.priority,
+            "createTime": timestamp(self.create_time),
+            "updateTime": timestamp(self.update_time if self.done else now),
+            "startTime": timestamp(self.start_time or 0.0),
+            "attempt": attempt,
+        }
+        if self.start_time is not None:
+            metadata |= {
+                "progress": round(fraction, 4),
+                "stages": [_stage(*part) for part in zip(_STAGES, (fraction * 2, fraction * 2 - 1), strict=True)],
+                "batchEecuUsageSeconds": round(self._eecu_seconds(now), 3),
+            }
+        resource: dict[str, Any] = {"name": self.name, "metadata": metadata}
+        if self.done:
+            metadata["endTime"] = timestamp(self.end_time or now)
+            resource["done"] = True
+            if self.error:
+                resource["error"] = self.error
+            else:
+                metadata["destinationUris"] = list(self.destination_uris)
+                resource["response"] = {"@type": "type.googleapis.com/google.protobuf.Empty"}
+        return resource
+
+    def _progress(self, now: float) -> tuple[float, int]:
+        """Share of the latest attempt that is done, and its number."""
+        if self.start_time is None:
+            return 0.0, 1
+        if self.state == "SUCCEEDED":
+            return 1.0, self.behaviour.attempts
+        passed = ((self.end_time or now) - self.start_time) / self.duration if self.duration else 1.0
+        attempt = min(int(passed) + 1, self.behaviour.attempts)
+        fraction = min(passed - attempt + 1, 0.99)
+        if self.running is not None:
+            fraction = min(fraction, self.done_units / self.total_units if self.total_units else 0.0)
+        return max(fraction, 0.0), attempt
+
+    def _eecu_seconds(self, now: float) -> float:
+        """An invented price: one EECU-second a second, or the behaviour's total spread over the time."""
+        seconds = max((self.end_time or now) - (self.start_time or now), 0.0)
+        if self.behaviour.eecu_seconds is None:
+            return seconds
+        return self.behaviour.eecu_seconds * min(seconds / self.duration if self.duration else 1.0, 1.0)
+
+
+def _stage(name: str, fraction: float) -> dict[str, Any]:
+    complete = round(min(max(fraction, 0.0), 1.0) * 100, 2)
+    return {"displayName": name, "completeWorkUnits": complete, "totalWorkUnits": "100", "description": f"{name}."}
+
+
+class Operations:
+    """All operations. Up to ``slots`` run at a time, by priority and then by age.
+
+    States change when they are looked at: ``settle`` plays what has happened since the last look, in the
+    order of the clock. Pixels are computed in threads, in real time; an operation whose time has come but
+    whose pixels are not there yet goes on running.
+    """
+
+    def __init__(self, clock: Clock, *, task_seconds: float, slots: int, cancel_seconds: float = 1.0) -> None:
+        self._clock = clock
+        self._task_seconds = task_seconds
+        self._cancel_seconds = cancel_seconds
+        self._threads = ThreadPoolExecutor(max_workers=min(slots, 4), thread_name_prefix="export")
+        self._free_since = [0.0] * slots
+        self._by_name: dict[str, Operation] = {}
+        self._by_project: dict[str, list[Operation]] = {}
+        self._waiting: list[Operation] = []
+        self._active: list[Operation] = []
+        self._behaviours: list[Behaviour] = []
+        self._lock = threading.RLock()
+
+    def close(self) -> None:
+        """Abort what is running."""
+        with self._lock:
+            for operation in self._active:
+                operation.cancel_time = self._clock.now()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def now(self) -> float:
+        """The time that operations live in."""
+        return self._clock.now()
+
+    def add_behaviour(self, behaviour: Behaviour) -> None:
+        """Applies to operations that are submitted from now on; the latest that matches counts."""
+        self._behaviours.insert(0, behaviour)
+
+    def submit(
+        self, project: str, user: str, *, kind: str, description: str, priority: int, work: Work | None
+    ) -> Operation:
+        """Queue an operation."""
+        with self._lock:
+            behaviour = next((b for b in self._behaviours if re.search(b.match, description)), Behaviour())
+            duration = self._task_seconds if behaviour.duration_seconds is None else behaviour.duration_seconds
+            operation = Operation(
+                project=project,
+                id="".join(secrets.choice(_ID_CHARACTERS) for _ in range(24)),
+                user=user,
+                type=kind,
+                description=description,
+                priority=priority,
+                create_time=self._clock.now(),
+                work=None if behaviour.fail else work,
+                behaviour=behaviour,
+                duration=duration,
+            )
+            self._remember(operation)
+            if behaviour.stay != "PENDING":
+                self._waiting.append(operation)
+            return operation
+
+    def seed(self, project: str, number: int) -> None:
+        """Add operations of other people that succeeded in the past."""
+        with self._lock:
+            now = self._clock.now()
+            for index in range(number):
+                ended = now - 60.0 * (number - index)
+                operation = Operation(
+                    project, f"SEED{index:020d}", "somebody", "EXPORT_IMAGE", f"seeded-{index}", 100,
+                    create_time=ended - 30.0, work=None, behaviour=Behaviour(), duration=20.0,
+                    state="SUCCEEDED", start_time=ended - 20.0, end_time=ended, update_time=ended,
+                )  # fmt: skip
+                self._remember(operation)
+
+    def get(self, name: str) -> Operation | None:
+        """The operation of a name, as it is now."""
+        self.settle()
+        return self._by_name.get(name)
+
+    def of_project(self, project: str) -> list[Operation]:
+        """The operations of a project, oldest first, as they are now."""
+        self.settle()
+        with self._lock:
+            return list(self._by_project.get(project, ()))
+
+    def all(self) -> Iterable[Operation]:
+        """Every operation, as it is now."""
+        self.settle()
+        with self._lock:
+            return list(self._by_name.values())
+
+    def pending_of(self, user: str) -> int:
+        """How many operations of a user are queued."""
+        self.settle()
+        with self._lock:
+            return sum(one.user == user and one.state == "PENDING" for one in self._by_name.values())
+
+    def cancel(self, operation: Operation) -> None:
+        """Ask for an operation to end; one that has ended is left alone."""
+        self.settle()
+        with self._lock:
+            if not operation.done and operation.cancel_time is None:
+                operation.cancel_time = self._clock.now()
+                operation.state = "CANCELLING"
+                if operation.running:
+                    operation.running.cancel()
+                if operation in self._waiting:
+                    self._waiting.remove(operation)
+                if operation not in self._active:
+                    self._active.append(operation)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and wait for the pixels that should be there by then."""
+        self._clock.advance(seconds)
+        while late := self.settle():
+            wait(late)
+
+    def settle(self) -> list[Future[tuple[str, ...]]]:
+        """Play what has happened up to now; returns the work that is late."""
+        with self._lock:
+            now = self._clock.now()
+            while self._start_next(now) or self._end_next(now):
+                pass
+            return [
+                one.running for one in self._active if _ends_at(one, self._cancel_seconds) <= now and one.running
+            ]
+
+    def _remember(self, operation: Operation) -> None:
+        self._by_name[operation.name] = operation
+        self._by_project.setdefault(operation.project, []).append(operation)
+
+    def _start_next(self, now: float) -> bool:
+        if not self._waiting or not self._free_since:
+            return False
+        operation = min(self._waiting, key=lambda one: (-one.priority, one.create_time))
+        self._waiting.remove(operation)
+        self._active.append(operation)
+        operation.start_time = max(heapq.heappop(self._free_since), operation.create_time)
+        operation.state = "RUNNING"
+        if operation.work is not None:
+            operation.running = self._threads.submit(operation.work, operation.report)
+        return True
+
+    def _end_next(self, now: float) -> bool:
+        due = [
+            (end, index)
+            for index, one in enumerate(self._active)
+            if (end := _ends_at(one, self._cancel_seconds)) <= now and (one.running is None or one.running.done())
+        ]
+        if not due:
+            return False
+        end, index = min(due)
+        operation = self._active.pop(index)
+        operation.end_time = operation.update_time = end
+        _conclude(operation)
+        operation.work = operation.running = None  # they hold the request, which may be large
+        if operation.start_time is not None:
+            heapq.heappush(self._free_since, end)
+        return True
+
+
+def _ends_at(operation: Operation, cancel_seconds: float) -> float:
+    if operation.cancel_time is not None:
+        return operation.cancel_time + cancel_seconds
+    if operation.behaviour.stay == "RUNNING":
+        return float("inf")
+    return (operation.start_time or 0.0) + operation.duration * operation.behaviour.attempts
+
+
+def _conclude(operation: Operation) -> None:
+    failure = operation.behaviour.fail
+    if operation.cancel_time is not None:
+        operation.state, operation.error = "CANCELLED", {"code": CANCELLED, "message": "Cancelled."}
+        return
+    if failure is None and operation.running is not None:
+        error = operation.running.exception()
+        if error is None:
+            operation.destination_uris = operation.running.result()
+        elif isinstance(error, EvaluationError):
+            failure = {"code": error.code, "message": error.message}
+        else:
+            failure = {"code": INTERNAL, "message": f"An internal error has occurred ({error!r})."}
+    operation.state, operation.error = ("FAILED", failure) if failure else ("SUCCEEDED", None)

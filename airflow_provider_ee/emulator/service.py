@@ -1,0 +1,228 @@
+"""The service: what each REST method does.
+
+REST page: https://developers.google.com/earth-engine/reference/rest
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import re
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_ee.emulator.errors import ServiceError
+from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+from airflow_provider_ee.emulator.faults import Fault
+from airflow_provider_ee.emulator.methods import Method, installed_algorithms
+from airflow_provider_ee.emulator.operations import Operation, Operations, Report, Work
+from airflow_provider_ee.emulator.schema import read_body
+
+MAX_PAGE_SIZE = 500
+
+
+@dataclass
+class Call:
+    """A request, as far as the service is concerned."""
+
+    method: Method
+    resource: str
+    user: str
+    query: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    faults: Sequence[Fault] = ()
+
+    @property
+    def project(self) -> str:
+        """The project in the path."""
+        return self.resource.split("/")[1]
+
+
+class Service:
+    """Answers calls.
+
+    :param export_image: computes an image export, reporting (done, total), and returns destination URIs.
+    :param check_destination: raises ``EvaluationError`` where files would be written where they must not.
+    :param queue_limit: how many operations of a user may be pending.
+    :param burn_request_ids: whether a rejected attempt uses its request id up; nobody knows if the service does.
+    :param duplicate_status: HTTP status of a repeated request id; nobody has told what the service answers.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        export_image: Callable[[dict[str, Any], Report], tuple[str, ...]],
+        check_destination: Callable[[dict[str, Any]], None],
+        *,
+        queue_limit: int = 3000,
+        slots: int = 2,
+        burn_request_ids: bool = False,
+        duplicate_status: int = 400,
+    ) -> None:
+        self.operations = operations
+        self.burn_request_ids = burn_request_ids
+        self.duplicate_status = duplicate_status
+        self._export_image = export_image
+        self._check_destination = check_destination
+        self._queue_limit = queue_limit
+        self._slots = slots
+        self._request_ids: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        self._handlers: dict[str, Callable[[Call], dict[str, Any]]] = {
+            "image.export": self._start_image_export,
+            "operations.get": self._get_operation,
+            "operations.list": self._list_operations,
+            "operations.cancel": self._cancel_operation,
+            "getConfig": self._get_config,
+            "algorithms.list": self._list_algorithms,
+        }
+
+    def answer(self, call: Call) -> dict[str, Any]:
+        """Carry a call out.
+
+        :raises ServiceError: if it is refused.
+        """
+        handler = self._handlers.get(call.method.name)
+        if handler is None:
+            raise ServiceError(501, f"Method {call.method.name} is not emulated.")
+        return handler(call)
+
+    def description_of(self, call: Call) -> str:
+        """The description of the operation that a call is about, as far as there is one."""
+        if call.method.name.endswith(".export"):
+            match = re.search(rb'"description"\s*:\s*"([^"\\]*)"', call.body)
+            return match[1].decode(errors="replace") if match else ""
+        operation = self.operations.get(call.resource)
+        return operation.description if operation else ""
+
+    def _start_image_export(self, call: Call) -> dict[str, Any]:
+        request_id = ""
+        try:
+            request = read_body(call.body, "ExportImageRequest")
+            request_id = request.get("requestId", "")
+            self._check_image_export(request)
+            with self._lock:
+                self._check_admission(call.user, request_id)
+                if request_id:
+                    self._request_ids.add((call.user, request_id))
+        except ServiceError:
+            if self.burn_request_ids and request_id:
+                self._request_ids.add((call.user, request_id))
+            raise
+        operation = self.operations.submit(
+            call.project,
+            call.user,
+            kind="EXPORT_IMAGE",
+            description=request.get("description", ""),
+            priority=int(_unwrapped(request.get("priority", 100))),
+            work=self._image_work(request),
+        )
+        return self._shown(operation)
+
+    def _image_work(self, request: dict[str, Any]) -> Work:
+        return lambda report: self._export_image(request, report)
+
+    def _check_image_export(self, request: dict[str, Any]) -> None:
+        if not request.get("expression"):
+            raise ServiceError(400, "Invalid argument: 'expression' is required.")
+        options = [name for name in ("fileExportOptions", "assetExportOptions") if name in request]
+        if not options:
+            raise ServiceError(400, "Invalid argument: 'export_options' is required.")
+        description = request.get("description", "")
+        if description and not re.fullmatch(r"[A-Za-z0-9.,:;_-]{1,100}", description):
+            raise ServiceError(
+                400,
+                "The task description may hold only the characters a..z, A..Z, 0..9, '.', ',', ':', ';', '_' and "
+                "'-', and at most 100 of them.",
+            )
+        try:
+            self._check_destination(request)
+        except EvaluationError as error:
+            raise ServiceError(400, error.message) from error
+
+    def _check_admission(self, user: str, request_id: str) -> None:
+        if request_id and (user, request_id) in self._request_ids:
+            raise ServiceError(
+                self.duplicate_status, "A different Operation was already started with the given request_id."
+            )
+        if self.operations.pending_of(user) >= self._queue_limit:
+            raise ServiceError(
+                429,
+                f"Too many tasks already in the queue ({self._queue_limit}). "
+                "Please wait for some of them to complete.",
+            )
+
+    def _get_operation(self, call: Call) -> dict[str, Any]:
+        return self._shown(self._known(call.resource))
+
+    def _cancel_operation(self, call: Call) -> dict[str, Any]:
+        read_body(call.body, "CancelOperationRequest")
+        self.operations.cancel(self._known(call.resource))
+        return {}
+
+    def _list_operations(self, call: Call) -> dict[str, Any]:
+        listed = self.operations.of_project(call.project)[::-1]
+        page, start = _page_start(call.query.get("pageToken", ""))
+        for fault in call.faults:
+            if fault.fail_page == page:
+                raise ServiceError(fault.status or 503, fault.message)
+            if fault.hide is not None:
+                listed = [one for one in listed if not re.search(fault.hide, one.description)]
+            if fault.order == "oldest":
+                listed.reverse()
+            elif fault.order == "shuffled":
+                random.Random(len(listed)).shuffle(listed)  # noqa: S311 (an order, not a secret)
+        size = min(_positive(call.query.get("pageSize", "0")) or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+        answer: dict[str, Any] = {}
+        if listed[start : start + size]:
+            answer["operations"] = [self._shown(one) for one in listed[start : start + size]]
+        if start + size < len(listed):
+            answer["nextPageToken"] = base64.urlsafe_b64encode(f"{page + 1}/{start + size}".encode()).decode()
+        return answer
+
+    def _get_config(self, call: Call) -> dict[str, Any]:
+        return {
+            "name": f"projects/{call.project}/config",
+            "registrationState": "REGISTERED_NOT_COMMERCIALLY",
+            "maxConcurrentExports": str(self._slots),
+        }
+
+    def _list_algorithms(self, call: Call) -> dict[str, Any]:
+        algorithms = installed_algorithms()
+        if algorithms is None:
+            raise ServiceError(
+                501, "The algorithm list comes from earthengine-api; install it beside the emulator."
+            )
+        return algorithms
+
+    def _known(self, name: str) -> Operation:
+        operation = self.operations.get(name)
+        if operation is None:
+            raise ServiceError(404, f"Operation '{name}' not found.")
+        return operation
+
+    def _shown(self, operation: Operation) -> dict[str, Any]:
+        return operation.to_rest(self.operations.now())
+
+
+def _unwrapped(value: Any) -> Any:
+    return value["value"] if isinstance(value, dict) else value
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit():
+        raise ServiceError(400, f"Invalid value at 'page_size' (TYPE_INT32), \"{text}\"")
+    return int(text)
+
+
+def _page_start(token: str) -> tuple[int, int]:
+    """Number of the page, and index of its first operation."""
+    if not token:
+        return 1, 0
+    try:
+        page, start = base64.urlsafe_b64decode(token.encode()).decode().split("/")
+        return int(page), int(start)
+    except ValueError:
+        raise ServiceError(400, "Invalid page token.") from None

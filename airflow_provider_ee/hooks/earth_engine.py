@@ -1,0 +1,231 @@
+"""EarthEngineHook: an Airflow connection -> a client of Earth Engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+
+from airflow_provider_ee.earthengine.errors import AuthError, EarthEngineError, RequestError
+from airflow_provider_ee.provider_info import (
+    CONNECTION_FIELDS,
+    CONNECTION_NAME,
+    CONNECTION_TYPE,
+    DEFAULT_CONNECTION,
+)
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+    from airflow_provider_ee.earthengine.client import EarthEngineClient
+    from airflow_provider_ee.earthengine.credentials import CredentialSettings
+    from airflow_provider_ee.earthengine.messages import ImageExportRequest
+
+# How a google_cloud_platform connection spells some of our fields.
+_GOOGLE_NAMES = {"scopes": "scope", "anonymous": "is_anonymous"}
+_PREFIXES = ("", "extra__google_cloud_platform__")
+# A credential that we cannot read must not silently become another identity.
+_UNSUPPORTED = ("key_secret_name", "idp_issuer_url")
+
+
+class EarthEngineHook(BaseHook):
+    """Talk to Earth Engine with the credentials of an Airflow connection.
+
+    The connection is of the type ``earth_engine`` or ``google_cloud_platform``. Where the default connection
+    does not exist, application default credentials are used.
+
+    :param ee_conn_id: id of the connection.
+    :param project_id: Cloud project, instead of the one of the connection or of the credentials.
+    :param impersonation_chain: service account to act as, or a list that ends with it, instead of the one of
+        the connection.
+    """
+
+    conn_name_attr = "ee_conn_id"
+    default_conn_name = DEFAULT_CONNECTION
+    conn_type = CONNECTION_TYPE
+    hook_name = CONNECTION_NAME
+
+    def __init__(
+        self,
+        ee_conn_id: str = DEFAULT_CONNECTION,
+        project_id: str | None = None,
+        impersonation_chain: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.ee_conn_id = ee_conn_id
+        self._given_project = project_id
+        self._given_chain = impersonation_chain
+
+    @cached_property
+    def project_id(self) -> str:
+        """The project that calls are made in: given, of the connection, or of the credentials.
+
+        :raises AuthError: if none of them names one.
+        """
+        project = self._given_project or self._fields.get("project") or self._credentials[1]
+        if not project:
+            raise AuthError(
+                f"no Cloud project is known; set project in the connection {self.ee_conn_id!r}, or project_id."
+            )
+        return str(project)
+
+    @cached_property
+    def client(self) -> EarthEngineClient:
+        """An authorised client.
+
+        :raises EarthEngineError: if the connection is wrong or its credentials cannot be loaded.
+        """
+        from airflow_provider_ee.earthengine.client import DEFAULT_ENDPOINT, EarthEngineClient, check_endpoint
+
+        endpoint = str(self._fields.get("api_endpoint") or DEFAULT_ENDPOINT)
+        real = self._settings.are_real
+        check_endpoint(endpoint, real_credentials=real)
+        return EarthEngineClient(
+            self.get_credentials(),
+            self.project_id,
+            endpoint=endpoint,
+            real_credentials=real,
+            num_retries=int(self._number("num_retries")),
+            timeout=self._number("timeout"),
+        )
+
+    def get_conn(self) -> EarthEngineClient:
+        """The client, under the name that every hook has."""
+        return self.client
+
+    def get_credentials(self) -> Credentials:
+        """The google-auth credentials of the connection.
+
+        :raises AuthError: if there are none, or they cannot be read.
+        """
+        return self._credentials[0]
+
+    def export(self, kind: str, request: Mapping[str, Any] | ImageExportRequest) -> dict[str, Any]:
+        """Validate a request, send it once and return the Operation resource.
+
+        A building block without memory: after a ``TransientError`` the export may have started.
+
+        :param kind: ``image``.
+        :param request: the REST request, as a dict or as a validated message.
+        :raises EarthEngineError: of the kind that fits.
+        """
+        from airflow_provider_ee.earthengine.expression import expression_from
+        from airflow_provider_ee.earthengine.messages import ImageExportRequest, parse
+
+        if kind != ImageExportRequest.kind:
+            raise RequestError(f"an export of the kind {kind!r} is not supported; known is 'image'.")
+        if isinstance(request, ImageExportRequest):
+            message = request
+        else:
+            checked = {**request, "expression": expression_from(request.get("expression"))}
+            message = parse(ImageExportRequest, checked, at=())
+        return self.client.export(kind, message.body())
+
+    def export_image(self, request: Mapping[str, Any] | ImageExportRequest) -> dict[str, Any]:
+        """``export("image", request)``.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
+        """
+        return self.export("image", request)
+
+    def get_operation(self, name: str) -> dict[str, Any]:
+        """The Operation resource of the name ``projects/PROJECT/operations/ID``."""
+        return self.client.get_operation(name)
+
+    def list_operations(self) -> Iterator[dict[str, Any]]:
+        """All operations of the project, of all its users."""
+        return self.client.list_operations()
+
+    def cancel_operation(self, name: str) -> None:
+        """Ask for an operation to be cancelled."""
+        self.client.cancel_operation(name)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Whether the project can be reached and is registered to use Earth Engine."""
+        try:
+            state = self.client.get_config().get("registrationState") or "unknown"
+        except EarthEngineError as error:
+            return False, str(error)
+        if state == "NOT_REGISTERED":
+            from airflow_provider_ee.earthengine.errors import REGISTRATION_PAGE
+
+            page = REGISTRATION_PAGE.format(project=self.project_id)
+            return (
+                False,
+                f"Project {self.project_id!r} is not registered to use Earth Engine; register it at {page}.",
+            )
+        return True, f"Project {self.project_id!r} answered; its registration: {state}."
+
+    @cached_property
+    def _fields(self) -> dict[str, Any]:
+        """The fields of the connection that hold something."""
+        try:
+            connection = self.get_connection(self.ee_conn_id)
+        except AirflowNotFoundException:
+            if self.ee_conn_id == DEFAULT_CONNECTION:
+                return {}
+            raise RequestError(
+                f"the connection {self.ee_conn_id!r} does not exist; create it, or leave ee_conn_id out "
+                "to use application default credentials."
+            ) from None
+        extra = connection.extra_dejson
+        for name in _UNSUPPORTED:
+            if _read(extra, name):
+                raise RequestError(
+                    f"the connection {self.ee_conn_id!r} sets {name}, which is not supported; use key_path, "
+                    "keyfile_dict or credential_config_file."
+                )
+        fields = {name: _read(extra, name, _GOOGLE_NAMES.get(name)) for name in CONNECTION_FIELDS}
+        return {name: value for name, value in fields.items() if value not in (None, "")}
+
+    @cached_property
+    def _settings(self) -> CredentialSettings:
+        from airflow_provider_ee.earthengine.credentials import DEFAULT_SCOPES, CredentialSettings
+
+        chain = self._given_chain or self._fields.get("impersonation_chain")
+        return CredentialSettings(
+            key_path=self._fields.get("key_path"),
+            keyfile_dict=self._fields.get("keyfile_dict"),
+            credential_config_file=self._fields.get("credential_config_file"),
+            anonymous=str(self._fields.get("anonymous")).lower() == "true",
+            token=self._fields.get("token"),
+            impersonation_chain=_words(chain),
+            quota_project_id=self._fields.get("quota_project_id"),
+            scopes=_words(self._fields.get("scopes")) or DEFAULT_SCOPES,
+        )
+
+    @cached_property
+    def _credentials(self) -> tuple[Credentials, str | None]:
+        from airflow_provider_ee.earthengine.credentials import load_credentials
+
+        return load_credentials(self._settings)
+
+    def _number(self, name: str) -> float:
+        value = self._fields.get(name, CONNECTION_FIELDS[name]["schema"]["default"])
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = -1.0
+        if not 0 <= number < 86_400:
+            raise RequestError(
+                f"the connection {self.ee_conn_id!r} sets {name} to {value!r}; it must be a number of 0 or more."
+            )
+        return number
+
+
+def _read(extra: Mapping[str, Any], *names: str | None) -> Any:
+    for prefix in _PREFIXES:
+        for name in names:
+            value = extra.get(f"{prefix}{name}") if name else None
+            if value not in (None, ""):
+                return value
+    return None
+
+
+def _words(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    """A list, or text with commas."""
+    words = given.split(",") if isinstance(given, str) else given or ()
+    return tuple(word.strip() for word in words if word.strip())

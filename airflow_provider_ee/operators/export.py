@@ -1,0 +1,243 @@
+"""Operators that start an Earth Engine export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator, XComArg
+
+from airflow_provider_ee.earthengine.grid import PixelGrid
+from airflow_provider_ee.operators.templated_expression import (
+    ExpressionKind,
+    as_text,
+    call_function,
+    expression_kind,
+    holds_template,
+    read_template_file,
+)
+from airflow_provider_ee.outcome import airflow_outcome
+from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_ee.earthengine.messages import ImageExportRequest
+    from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
+
+DESTINATION_KEY = "destination"
+"""XCom key that holds where the export writes, from the moment it is submitted."""
+
+
+class EEImageExportOperator(BaseOperator):
+    """Start the export of an image, and return the Operation resource as submitted.
+
+    The request is rendered, then checked as a whole before anything is sent. Options are REST JSON, as dicts
+    or as JSON text; snake_case keys are accepted.
+
+    REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
+
+    :param expression: the computation: JSON text, the path of a ``.json`` template beside the DAG, a dict, a
+        function that returns one of these, or the dotted path of such a function. (templated)
+    :param expression_kwargs: arguments for the function. (templated)
+    :param grid: where the pixels lie: a ``PixelGrid``, or REST JSON. (templated)
+    :param file_export_options: how files are written: ``fileFormat``, ``geoTiffOptions``, … (templated)
+    :param asset_export_options: how an asset is written: ``pyramidingPolicy``, … (templated)
+    :param destination: where to write: ``gs://bucket/prefix``, ``drive://folder/prefix`` or
+        ``projects/p/assets/name``. (templated)
+    :param description: name of the task; characters that the service refuses become ``-``. Names the files
+        where the destination does not. Default: made of dag and task id. (templated)
+    :param max_pixels: most pixels to compute; the service's default is 1e8. (templated)
+    :param request_id: the service starts at most one export of a user's for each id. (templated)
+    :param workload_tag: label that the compute is accounted under. (templated)
+    :param priority: 0 to 9999, for projects registered for paid use. (templated)
+    :param project_id: Cloud project, instead of the connection's. (templated)
+    :param ee_conn_id: Airflow connection. (templated)
+    :param impersonation_chain: service account to act as, or a list that ends with it. (templated)
+    :param wait_for_completion: must not be true, since this operator does not wait; ``EEOperationSensor`` does.
+    :param deferrable: likewise.
+    :param poll_interval: seconds between two looks; refused where the operator does not wait.
+    :param wait_timeout: seconds to wait; refused likewise.
+    :param max_eecu_seconds: compute after which the export is cancelled; refused likewise.
+    :param cancel_on_kill: whether killing the task cancels the export; only true may be given.
+    :param skip_if_empty: skip the task where no pixel was valid; refused likewise.
+    """
+
+    template_fields: Sequence[str] = (
+        "expression",
+        "expression_kwargs",
+        "grid",
+        "file_export_options",
+        "asset_export_options",
+        "destination",
+        "description",
+        "max_pixels",
+        "request_id",
+        "workload_tag",
+        "priority",
+        "project_id",
+        "ee_conn_id",
+        "impersonation_chain",
+    )
+    template_fields_renderers = {
+        "expression": "json",
+        "expression_kwargs": "json",
+        "grid": "json",
+        "file_export_options": "json",
+        "asset_export_options": "json",
+    }
+    ui_color = "#b9e0a5"
+
+    def __init__(
+        self,
+        *,
+        expression: str | dict[str, Any] | Callable[..., Any] | XComArg,
+        expression_kwargs: dict[str, Any] | None = None,
+        grid: PixelGrid | dict[str, Any] | str | None = None,
+        file_export_options: dict[str, Any] | str | None = None,
+        asset_export_options: dict[str, Any] | str | None = None,
+        destination: str | None = None,
+        description: str | None = None,
+        max_pixels: int | float | str | None = None,
+        request_id: str | None = None,
+        workload_tag: str | None = None,
+        priority: int | str | None = None,
+        project_id: str | None = None,
+        ee_conn_id: str = DEFAULT_CONNECTION,
+        impersonation_chain: str | Sequence[str] | None = None,
+        wait_for_completion: bool | None = None,
+        deferrable: bool | None = None,
+        poll_interval: float | timedelta | None = None,
+        wait_timeout: float | timedelta | None = None,
+        max_eecu_seconds: float | None = None,
+        cancel_on_kill: bool = True,
+        skip_if_empty: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _refuse_waiting(
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poll_interval=poll_interval,
+            wait_timeout=wait_timeout,
+            max_eecu_seconds=max_eecu_seconds,
+            cancel_on_kill=None if cancel_on_kill else False,
+            skip_if_empty=skip_if_empty,
+        )
+        self._given_expression = expression
+        self._expression_kind = expression_kind(expression)
+        if expression_kwargs is not None and self._expression_kind is not ExpressionKind.FUNCTION:
+            raise ValueError("expression_kwargs are for a function, but expression is none; leave them out.")
+        # Airflow would call a function in a template field itself, before the connection is at hand.
+        self.expression = None if callable(expression) else _once_as_text(expression)
+        self.expression_kwargs = expression_kwargs
+        self.grid = grid.to_rest() if isinstance(grid, PixelGrid) else grid
+        self.file_export_options = file_export_options
+        self.asset_export_options = asset_export_options
+        self.destination = destination
+        self.description = description
+        self.max_pixels = max_pixels
+        self.request_id = request_id
+        self.workload_tag = workload_tag
+        self.priority = priority
+        self.project_id = project_id
+        self.ee_conn_id = ee_conn_id
+        self.impersonation_chain = impersonation_chain
+
+    @cached_property
+    def hook(self) -> EarthEngineHook:
+        """The hook of the connection."""
+        from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
+
+        return EarthEngineHook(self.ee_conn_id, self.project_id, self.impersonation_chain)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Check the request, send it, and return the Operation resource."""
+        from airflow_provider_ee.earthengine.destination import destination_of
+
+        with airflow_outcome():
+            request = self._request()
+            operation = self.hook.export_image(request)
+        destination = destination_of(request)
+        context["ti"].xcom_push(key=DESTINATION_KEY, value=destination)
+        self.log.info("Started %s, which exports %s to %s", operation["name"], request.description, destination)
+        return operation
+
+    def render_template(
+        self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
+    ) -> Any:
+        """Render one field; the expression in its own way."""
+        if content is self.expression:
+            return self._render_expression(content, context, jinja_env or self.get_template_env(), seen_oids)
+        return super().render_template(content, context, jinja_env, seen_oids)
+
+    def _render_expression(
+        self, given: Any, context: Context, environment: Any, seen_oids: set[int] | None
+    ) -> Any:
+        if seen_oids and id(self._given_expression) in seen_oids:
+            # A mapped task's argument that another task returned: data, neither template nor path nor code.
+            self._expression_kind = ExpressionKind.JSON
+            return given
+        if not isinstance(given, str):
+            self._expression_kind = ExpressionKind.JSON
+            return super().render_template(given, context, environment, seen_oids)
+        rendered = self._render_text(given, context, environment)
+        if self._expression_kind is ExpressionKind.TEMPLATE_FILE:
+            with airflow_outcome():
+                source = read_template_file(str(rendered), environment)
+            self._expression_kind = ExpressionKind.JSON
+            rendered = self._render_text(source, context, environment)
+        return rendered
+
+    def _render_text(self, text: str, context: Context, environment: Any) -> Any:
+        return super().render_template(text, context, environment) if holds_template(text, environment) else text
+
+    def _computation(self) -> Any:
+        if self._expression_kind is not ExpressionKind.FUNCTION:
+            return self.expression
+        return call_function(self._given_expression, self.expression_kwargs or {})
+
+    def _request(self) -> ImageExportRequest:
+        """The arguments, as rendered, as one checked request."""
+        from airflow_provider_ee.earthengine.destination import export_options, name_files
+        from airflow_provider_ee.earthengine.expression import expression_from
+        from airflow_provider_ee.earthengine.messages import ImageExportRequest, clean_description, parse
+
+        options = export_options(self.destination, self.file_export_options, self.asset_export_options)
+        if self.description is not None:
+            description = clean_description(self.description)
+            name_files(options, description)
+        else:
+            description = clean_description(f"{self.dag_id}-{self.task_id}")
+        arguments = {
+            "expression": expression_from(self._computation()),
+            "description": description,
+            "maxPixels": self.max_pixels,
+            "grid": self.grid,
+            "requestId": self.request_id,
+            "workloadTag": self.workload_tag,
+            "priority": self.priority,
+            **options,
+        }
+        request: ImageExportRequest = parse(ImageExportRequest, arguments, at=())
+        return request
+
+
+def _once_as_text(given: Any) -> Any:
+    """A dict as JSON text, unless it holds what another task returns."""
+    if not isinstance(given, dict) or any(True for _ in XComArg.iter_xcom_references(given)):
+        return given
+    return as_text(given)
+
+
+def _refuse_waiting(**flags: Any) -> None:
+    """Flags of a wait are refused, not ignored, by an operator that does not wait."""
+    for name, value in flags.items():
+        if value is not None and (value is not False or name == "cancel_on_kill"):
+            raise ValueError(
+                f"{name}={value!r} is not supported: this operator returns as soon as the export is submitted; "
+                "leave it out, and wait with EEOperationSensor."
+            )

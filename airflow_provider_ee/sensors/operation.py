@@ -1,0 +1,205 @@
+"""EEOperationSensor: wait until operations of Earth Engine have finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue
+
+from airflow_provider_ee.earthengine.errors import (
+    OperationError,
+    OperationFailedError,
+    RequestError,
+    TransientError,
+    error_from_operation,
+)
+from airflow_provider_ee.earthengine.operation import OPERATION_NAME, Operation
+from airflow_provider_ee.outcome import airflow_outcome
+from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
+
+_STORE_KEY = "ee_logged"
+_STORE_LIMIT = 60_000  # characters; Airflow's state store warns at 64 kB
+
+
+class EEOperationSensor(BaseSensorOperator):
+    """Wait until an operation has finished; fail without a retry if it failed or was cancelled.
+
+    The sensor does not own the export: when it times out, the export runs on. Returns the final Operation
+    resource, or the list of them.
+
+    REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/get
+
+    :param operation: the name ``projects/PROJECT/operations/ID``, the dict that an export operator returned,
+        or a list of either. (templated)
+    :param ee_conn_id: Airflow connection. (templated)
+    :param project_id: Cloud project, instead of the connection's. (templated)
+    :param impersonation_chain: service account to act as, or a list that ends with it. (templated)
+    :param deferrable: must not be true, since this sensor waits in ``poke`` and ``reschedule`` mode.
+    :param skip_if_empty: skip the task, instead of failing it, where no export had a valid pixel.
+    """
+
+    template_fields: Sequence[str] = ("operation", "ee_conn_id", "project_id", "impersonation_chain")
+    template_fields_renderers = {"operation": "json"}
+    ui_color = "#d5e8d4"
+
+    def __init__(
+        self,
+        *,
+        operation: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]],
+        ee_conn_id: str = DEFAULT_CONNECTION,
+        project_id: str | None = None,
+        impersonation_chain: str | Sequence[str] | None = None,
+        deferrable: bool = False,
+        skip_if_empty: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if deferrable:
+            raise ValueError("deferrable=True is not supported: use mode='reschedule' to free the worker slot.")
+        self.operation = operation
+        self.ee_conn_id = ee_conn_id
+        self.project_id = project_id
+        self.impersonation_chain = impersonation_chain
+        self.skip_if_empty: bool = skip_if_empty
+        self._final: dict[str, Operation] = {}
+        self._logged: dict[str, str] = {}
+
+    @cached_property
+    def hook(self) -> EarthEngineHook:
+        """The hook of the connection."""
+        from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
+
+        return EarthEngineHook(self.ee_conn_id, self.project_id, self.impersonation_chain)
+
+    def execute(self, context: Context) -> Any:
+        """Wait, and say what a timeout leaves behind."""
+        try:
+            return super().execute(context)
+        except AirflowSensorTimeout as timeout:
+            running = ", ".join(name for name in _names(_parsed(self.operation)) if name not in self._final)
+            raise AirflowSensorTimeout(f"{timeout} The export runs on: {running}.") from None
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look at the operations that were not final yet."""
+        with airflow_outcome(skip_if_empty=self.skip_if_empty, only_waits=True):
+            given = _parsed(self.operation)
+            names = _names(given)
+            for name in names:
+                _check_project(name, self.hook.project_id)
+            log = _ChangeLog(context.get("task_state_store") if self.reschedule else None, self._logged)
+            for name in names:
+                if name not in self._final:
+                    self._look(name, log)
+            self._logged = log.close()
+            if not self._final.keys() >= set(names):
+                return False
+            self._skip_if_all_empty()
+        final = [dict(self._final[name].resource) for name in names]
+        return PokeReturnValue(is_done=True, xcom_value=final if _is_list(given) else final[0])
+
+    def _look(self, name: str, log: _ChangeLog) -> None:
+        try:
+            operation = Operation(self.hook.get_operation(name))
+        except TransientError as error:
+            self.log.warning("%s Looking again at the next poke.", error)
+            return
+        if log.changed(operation):
+            self.log.info("Operation %s: %s", operation.name, operation.summary())
+        if not operation.done:
+            return
+        self._final[name] = operation
+        failure = error_from_operation(operation)
+        if failure and not self._may_be_empty(failure):
+            raise failure
+        self.log.info(
+            "Operation %s ended %s after %.1f EECU-seconds: %s",
+            operation.name,
+            operation.state,
+            operation.eecu_seconds,
+            ", ".join(operation.destination_uris) or operation.error_message,
+        )
+
+    def _may_be_empty(self, failure: OperationError) -> bool:
+        return self.skip_if_empty and isinstance(failure, OperationFailedError) and failure.empty
+
+    def _skip_if_all_empty(self) -> None:
+        failures = [failure for operation in self._final.values() if (failure := error_from_operation(operation))]
+        if failures and len(failures) == len(self._final):
+            raise failures[0]
+
+
+class _ChangeLog:
+    """Remembers what was last logged of each operation: in the sensor, and across processes in the store.
+
+    Before Airflow 3.3 there is no store, and each process of a rescheduled sensor logs once.
+    """
+
+    def __init__(self, store: Any | None, logged: dict[str, str]) -> None:
+        self._store = store
+        self._before = dict((store.get(_STORE_KEY) if store is not None else None) or logged)
+        self._now = dict(self._before)
+
+    def changed(self, operation: Operation) -> bool:
+        """Whether there is something new to log."""
+        identity, summary = operation.name.rpartition("/")[2], operation.summary()
+        self._now[identity] = summary
+        return summary != self._before.get(identity)
+
+    def close(self) -> dict[str, str]:
+        """Store what was logged, if it changed and is not too much."""
+        if self._store is not None and self._now != self._before and len(json.dumps(self._now)) < _STORE_LIMIT:
+            self._store.set(_STORE_KEY, self._now)
+        return self._now
+
+
+def _parsed(given: Any) -> Any:
+    """What was given, read as JSON where rendering made it text."""
+    if not isinstance(given, str) or not given.lstrip().startswith(("{", "[")):
+        return given
+    try:
+        return json.loads(given)
+    except ValueError:
+        raise RequestError(
+            f"operation is text that is neither a name nor JSON: {given!r:.80}; pass export_task.output, "
+            "or the name: {{ ti.xcom_pull(task_ids='…')['name'] }}."
+        ) from None
+
+
+def _is_list(given: Any) -> bool:
+    # What a mapped task returned is a lazy sequence, not a list.
+    return isinstance(given, Sequence) and not isinstance(given, str)
+
+
+def _names(given: Any) -> list[str]:
+    return [_name(one) for one in given] if _is_list(given) else [_name(given)]
+
+
+def _name(given: Any) -> str:
+    if given is None or (isinstance(given, str) and given.strip() in ("", "None")):
+        raise RequestError(
+            "operation is empty: the task it comes from returned nothing, perhaps because it was skipped."
+        )
+    name = given.get("name") if isinstance(given, Mapping) else given
+    if not isinstance(name, str) or not OPERATION_NAME.fullmatch(name):
+        what = f"the name {name!r}" if name else f"{sorted(map(str, given))!r:.80} and no name"
+        raise RequestError(f"operation has {what}; it must be projects/PROJECT/operations/ID, or hold it as name.")
+    return name
+
+
+def _check_project(name: str, project: str) -> None:
+    match = OPERATION_NAME.fullmatch(name)
+    theirs = match["project"] if match else project
+    # The service may spell a project by its number, which cannot be compared with an id.
+    if theirs != project and not theirs.isdigit() and not project.isdigit():
+        raise RequestError(
+            f"operation {name} belongs to project {theirs!r}, but this sensor looks in {project!r}; "
+            f"set project_id={theirs!r} if that is meant."
+        )

@@ -1,0 +1,54 @@
+"""Operators and sensors, rendered and executed as Airflow does, without a scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from airflow.providers.common.compat.sdk import DAG, BaseOperator, timezone
+
+from airflow_provider_ee.emulator import EarthEngineEmulator
+
+
+class TaskInstance:
+    """What a task may do with its instance, kept in memory."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+
+class Run:
+    """Renders and executes operators of one DAG."""
+
+    def __init__(self, **dag: Any) -> None:
+        self.dag = DAG("dag", schedule=None, start_date=timezone.datetime(2020, 1, 1), **dag)
+        self.ti = TaskInstance()
+        self.context: dict[str, Any] = {"ti": self.ti, "ds": "2020-01-15", "ds_nodash": "20200115", "params": {}}
+
+    def render(self, operator: BaseOperator) -> Any:
+        operator.render_template_fields(self.context)
+        return operator
+
+    def __call__(self, operator: BaseOperator) -> Any:
+        return self.render(operator).execute(self.context)
+
+
+@pytest.fixture
+def run() -> Run:
+    return Run()
+
+
+@pytest.fixture
+def sent(connected_emulator: EarthEngineEmulator) -> Callable[[], list[str]]:
+    """The methods that were called."""
+
+    def methods() -> list[str]:
+        log = requests.get(f"{connected_emulator.url}/_emulator/requests").json()["requests"]
+        return [entry["method"] for entry in log]
+
+    return methods

@@ -1,0 +1,212 @@
+"""What an author writes is rendered, checked and sent as one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from examples import GRID, constant_image
+
+from airflow_provider_ee.earthengine.grid import PixelGrid
+from airflow_provider_ee.emulator import EarthEngineEmulator
+from airflow_provider_ee.operators.export import EEImageExportOperator
+
+
+def build(run: Any, **arguments: Any) -> EEImageExportOperator:
+    defaults = {"expression": constant_image(), "destination": "gs://bucket/prefix", "grid": GRID}
+    number = len(run.dag.task_ids)
+    task_id = f"export-{number}" if number else "export"
+    return EEImageExportOperator(task_id=task_id, dag=run.dag, **{**defaults, **arguments})
+
+
+def requested(run: Any, **arguments: Any) -> dict[str, Any]:
+    """The request that a task would send."""
+    operator = run.render(build(run, **arguments))
+    request: dict[str, Any] = json.loads(operator._request().body())
+    return request
+
+
+def add(first: int, second: int = 0) -> dict[str, Any]:
+    """An expression that a function builds."""
+    return constant_image(first + second)
+
+
+def as_text(value: int) -> str:
+    return json.dumps(constant_image(value))
+
+
+def test_the_operation_is_returned_and_the_destination_is_told(
+    run: Any, connected_emulator: EarthEngineEmulator
+) -> None:
+    operation = run(build(run))
+    assert operation["name"].startswith("projects/test-project/operations/")
+    assert operation["metadata"]["state"] == "PENDING"
+    assert operation["metadata"]["description"] == "dag-export"
+    assert run.ti.xcoms == {"destination": "gs://bucket/prefix"}
+
+
+def test_every_argument_is_rendered(run: Any, sent: Any) -> None:
+    run.context["params"] = {"value": 7, "grid": GRID, "cog": True, "chain": "robot@p.iam.gserviceaccount.com"}
+    request = requested(
+        run,
+        expression=json.dumps(constant_image()).replace("7", "{{ params.value }}"),
+        destination="gs://bucket/{{ ds_nodash }}/",
+        description="NDVI {{ ds }}",
+        grid="{{ params.grid | tojson }}",
+        max_pixels="{{ 10 ** 9 }}",
+        request_id="id-{{ ds }}",
+        workload_tag="tag-{{ ds_nodash }}",
+        priority="{{ 100 + 1 }}",
+        file_export_options={"geoTiffOptions": {"cloudOptimized": "{{ params.cog }}"}},
+    )
+    assert request == {
+        "expression": constant_image(),
+        "description": "NDVI-2020-01-15",
+        "maxPixels": "1000000000",
+        "grid": {**GRID, "affineTransform": {"shearX": 0.0, "shearY": 0.0, **GRID["affineTransform"]}},
+        "requestId": "id-2020-01-15",
+        "workloadTag": "tag-20200115",
+        "priority": 101,
+        "fileExportOptions": {
+            "fileFormat": "GEO_TIFF",
+            "cloudStorageDestination": {"bucket": "bucket", "filenamePrefix": "20200115/"},
+            "geoTiffOptions": {"cloudOptimized": True},
+        },
+    }
+
+
+def test_a_description_names_the_files_where_nothing_else_does(run: Any) -> None:
+    request = requested(run, destination="gs://bucket", description="NDVI {{ ds }}")
+    assert request["fileExportOptions"]["cloudStorageDestination"]["filenamePrefix"] == "NDVI-2020-01-15"
+
+
+def test_a_pixel_grid_may_be_given_as_it_is(run: Any) -> None:
+    grid = PixelGrid.from_bounds("EPSG:32719", 10, (600000, 4699820, 600300, 4700020))
+    assert requested(run, grid=grid)["grid"] == grid.to_rest()
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_native_rendering_changes_nothing_that_counts(run: Any, native: bool) -> None:
+    run = type(run)(render_template_as_native_obj=native)
+    run.context["params"] = {"value": 7}
+    request = requested(
+        run,
+        expression=json.dumps(constant_image()).replace("7", "{{ params.value }}"),
+        max_pixels="{{ 1000000 }}",
+        priority="{{ 5 }}",
+        grid=json.dumps(GRID),
+        file_export_options={"geoTiffOptions": {"cloudOptimized": "{{ true }}"}},
+    )
+    assert request["expression"] == constant_image()
+    assert (request["maxPixels"], request["priority"]) == ("1000000", 5)
+
+
+def test_a_date_that_became_a_number_is_refused(run: Any, sent: Any) -> None:
+    run = type(run)(render_template_as_native_obj=True)
+    with pytest.raises(
+        AirflowFailException, match="description must be text, but rendering made it the number 20200115"
+    ):
+        run(build(run, description="{{ ds_nodash }}"))
+
+
+@pytest.mark.parametrize(
+    ("expression", "arguments"),
+    [
+        (add, {"first": 5, "second": "{{ 1 + 1 }}"}),
+        ("test_export_operator.as_text", {"value": "{{ 3 + 4 }}"}),
+    ],
+)
+def test_a_function_is_called_when_the_task_runs(run: Any, expression: Any, arguments: dict[str, Any]) -> None:
+    run = type(run)(render_template_as_native_obj=True)
+    assert requested(run, expression=expression, expression_kwargs=arguments)["expression"] == constant_image(7)
+
+
+def test_a_function_is_not_called_while_the_dag_is_parsed_or_rendered(run: Any) -> None:
+    def explode() -> None:
+        raise AssertionError("called too early")
+
+    operator = run.render(build(run, expression=explode))
+    assert operator.expression is None
+
+
+def test_a_template_file_beside_the_dag_is_rendered(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "constant.json").write_text(json.dumps(constant_image()).replace("7", "{{ params.value }}"))
+    run = type(run)(template_searchpath=str(tmp_path))
+    run.context["params"] = {"value": 9, "name": "constant"}
+    for path in ("constant.json", "{{ params.name }}.json"):
+        assert requested(run, expression=path)["expression"] == constant_image(9)
+
+
+def test_the_words_json_and_gs_elsewhere_mean_nothing(run: Any) -> None:
+    request = requested(run, destination="gs://bucket/region.json", workload_tag="a")
+    assert request["fileExportOptions"]["cloudStorageDestination"]["filenamePrefix"] == "region.json"
+
+
+@pytest.mark.parametrize("text", ["{% raw %}x.json{% endraw %}", "{{ params.path }}"])
+def test_rendered_text_is_never_a_path(run: Any, tmp_path: Path, sent: Any, text: str) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(constant_image()))
+    run = type(run)(template_searchpath=str(tmp_path))
+    run.context["params"] = {"path": "x.json"}
+    with pytest.raises(AirflowFailException, match="never as a path or as code"):
+        run(build(run, expression=text))
+
+
+def test_what_another_task_returned_is_never_a_template_a_path_or_code(run: Any, tmp_path: Path) -> None:
+    """A mapped task's arguments come from elsewhere; Airflow names them to the rendering by their identity."""
+    (tmp_path / "x.json").write_text(json.dumps(constant_image()))
+    run = type(run)(template_searchpath=str(tmp_path))
+    marked = {"result": "0", "values": {"0": {"constantValue": "{{ ds }}"}}}
+    for value, kept in (("x.json", "x.json"), ("os.getcwd", "os.getcwd"), (marked, json.dumps(marked))):
+        operator = build(run, expression=value)
+        operator._do_render_template_fields(
+            operator, ["expression"], run.context, operator.get_template_env(), {id(value)}
+        )
+        assert operator.expression == kept
+        assert operator._computation() == kept
+
+
+def test_a_dict_is_kept_as_text_from_the_start(run: Any) -> None:
+    assert build(run).expression == json.dumps(constant_image())
+
+
+def test_expressions_without_templates_are_not_parsed_by_jinja(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jinja2.Environment.from_string", lambda *_: pytest.fail("parsed"))
+    operator = build(run, destination=None, grid=None, ee_conn_id="")
+    assert run.render(operator).expression == json.dumps(constant_image())
+
+
+@pytest.mark.parametrize(
+    ("fault", "retried", "sentence"),
+    [
+        ({"status": 503}, True, "was refused: The service is currently unavailable; try again later."),
+        ({"drop": True}, True, "image.export got no answer from http://127.0.0.1"),
+        ({"status": 400, "message": "Bad."}, False, "was refused: Bad; correct the request."),
+        ({"status": 403, "message": "No."}, False, "grant the caller roles/earthengine.writer"),
+        ({"status": 404, "message": "No project."}, False, "was refused: No project; check its spelling"),
+        (
+            {"status": 429, "message": "Too many tasks already in the queue (3000)."},
+            True,
+            "wait until queued tasks",
+        ),
+    ],
+)
+def test_a_refusal_fails_the_task_in_the_way_that_fits(
+    run: Any, connected_emulator: EarthEngineEmulator, fault: dict[str, Any], retried: bool, sentence: str
+) -> None:
+    faults = f"{connected_emulator.url}/_emulator/faults"
+    requests.post(faults, json={"method": "image.export", **fault}).raise_for_status()
+    with pytest.raises(AirflowException) as failure:
+        run(build(run))
+    assert sentence in str(failure.value)
+    assert isinstance(failure.value, AirflowFailException) is not retried
+    assert requests.get(faults).json()["faults"][0]["fired"] == 1
+
+
+def test_one_request_is_sent(run: Any, sent: Callable[[], list[str]]) -> None:
+    run(build(run))
+    assert sent() == ["image.export"]
