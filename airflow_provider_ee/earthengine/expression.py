@@ -5,8 +5,10 @@ REST page: https://developers.google.com/earth-engine/reference/rest/v1/Expressi
 
 from __future__ import annotations
 
+import gc
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from airflow_provider_ee.earthengine.errors import RequestError
@@ -37,16 +39,32 @@ def expression_from(given: Any) -> Expression:
     :raises RequestError: if it is no Expression, or its graph has a dangling reference, a cycle, a number
         that JSON cannot hold or too deep a value.
     """
-    if isinstance(given, str):
-        given = _parse(given)
-    if given is None or given == {}:
-        raise RequestError("expression is empty; give an Earth Engine Expression as JSON.")
-    if not isinstance(given, dict):
-        raise RequestError(_unexpected_type(given))
-    expression = _unwrap(given)
-    _check_shape(expression)
-    _check_graph(expression)
-    return expression
+    with _collector_paused():
+        if isinstance(given, str):
+            given = _parse(given)
+        if given is None or given == {}:
+            raise RequestError("expression is empty; give an Earth Engine Expression as JSON.")
+        if not isinstance(given, dict):
+            raise RequestError(_unexpected_type(given))
+        expression = _unwrap(given)
+        _check_shape(expression)
+        _check_graph(expression)
+        return expression
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from searching all of Airflow while a graph, none of it garbage, is built.
+
+    It would: 100,000 new objects make it look at every old one, which takes longer than reading the graph.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def to_json(value: Any) -> str:
@@ -124,7 +142,7 @@ def _check_shape(expression: Expression) -> None:
 
 def _check_graph(expression: Expression) -> None:
     values = expression["values"]
-    references = {key: list(_references(key, node)) for key, node in values.items()}
+    references = {key: _references(key, node) for key, node in values.items()}
     for key, targets in references.items():
         for target in targets:
             if target not in values:
@@ -138,62 +156,91 @@ def _check_acyclic(references: Mapping[str, list[str]]) -> None:
     for start in references:
         if start in finished:
             continue
-        on_path: dict[str, Iterator[str]] = {start: iter(references[start])}
-        while on_path:
-            key = next(reversed(on_path))
-            target = next(on_path[key], None)
-            if target is None:
+        path, on_path = [(start, iter(references[start]))], {start}
+        while path:
+            key, targets = path[-1]
+            for target in targets:
+                if target in on_path:
+                    raise RequestError(f"expression.values[{target!r}] depends on itself, through {key!r}.")
+                if target not in finished:
+                    path.append((target, iter(references[target])))
+                    on_path.add(target)
+                    break
+            else:
+                path.pop()
+                on_path.remove(key)
                 finished.add(key)
-                del on_path[key]
-            elif target in on_path:
-                raise RequestError(f"expression.values[{target!r}] depends on itself, through {key!r}.")
-            elif target not in finished:
-                on_path[target] = iter(references[target])
 
 
-def _references(key: str, root: Any) -> Iterator[str]:
-    """Check each node of one value and yield the keys that it refers to.
+def _references(key: str, root: Any) -> list[str]:
+    """Check each node of one value, level by level, and return the keys that it refers to.
 
     Depth is counted as the service does: levels of JSON, three for a node nested in another.
     """
-    pending = [(root, 1)]
-    while pending:
-        node, depth = pending.pop()
-        if not isinstance(node, dict) or len(node) != 1 or not NODE_KINDS.issuperset(node):
-            raise RequestError(_bad_node(key, node))
-        ((kind, content),) = node.items()
-        if kind == "constantValue":
-            if type(content) in (dict, list):
-                depth += _levels(content, MAX_DEPTH - depth)
-        elif kind == "functionInvocationValue":
-            _object(key, kind, content)
-            if "functionReference" in content:
-                yield content["functionReference"]
-            elif not isinstance(content.get("functionName"), str):
-                raise RequestError(f"expression.values[{key!r}] has a call without a functionName.")
-            arguments = _object(key, "arguments", content.get("arguments"))
-            pending.extend((node, depth + 3) for node in arguments.values())
-        elif kind == "valueReference":
-            yield content
-        elif kind == "arrayValue":
-            elements = _object(key, kind, content).get("values")
-            pending.extend((node, depth + 3) for node in elements or [])
-        elif kind == "dictionaryValue":
-            entries = _object(key, "values", _object(key, kind, content).get("values"))
-            pending.extend((node, depth + 3) for node in entries.values())
-        elif kind == "functionDefinitionValue":
-            yield _object(key, kind, content).get("body", "")
+    references: list[str] = []
+    nodes, depth = [root], 1
+    while nodes:
         if depth > MAX_DEPTH:
             raise RequestError(_too_deep(f"expression.values[{key!r}]"))
+        nested: list[Any] = []
+        for node in nodes:
+            if not isinstance(node, dict) or len(node) != 1:
+                raise RequestError(_bad_node(key, node))
+            ((kind, content),) = node.items()
+            if kind == "constantValue":
+                if type(content) in (dict, list) and depth + _levels(content, MAX_DEPTH - depth) > MAX_DEPTH:
+                    raise RequestError(_too_deep(f"expression.values[{key!r}]"))
+            elif kind == "valueReference":
+                references.append(content)
+            elif kind in _PARTS:
+                nested += _PARTS[kind](key, content, references)
+            elif kind not in NODE_KINDS:
+                raise RequestError(_bad_node(key, node))
+        nodes, depth = nested, depth + 3
+    for reference in references:
+        if not isinstance(reference, str):
+            raise RequestError(f"expression.values[{key!r}] refers to {reference!r:.80}, which is no key.")
+    return references
+
+
+def _call_parts(key: str, call: Any, references: list[str]) -> Iterable[Any]:
+    arguments = _object(key, "functionInvocationValue", call).get("arguments")
+    if "functionReference" in call:
+        references.append(call["functionReference"])
+    elif not isinstance(call.get("functionName"), str):
+        raise RequestError(f"expression.values[{key!r}] has a call without a functionName.")
+    return _object(key, "arguments", arguments).values()
+
+
+def _array_parts(key: str, array: Any, references: list[str]) -> Iterable[Any]:
+    return _object(key, "arrayValue", array).get("values") or ()
+
+
+def _dictionary_parts(key: str, dictionary: Any, references: list[str]) -> Iterable[Any]:
+    return _object(key, "values", _object(key, "dictionaryValue", dictionary).get("values")).values()
+
+
+def _definition_parts(key: str, definition: Any, references: list[str]) -> Iterable[Any]:
+    references.append(_object(key, "functionDefinitionValue", definition).get("body"))
+    return ()
+
+
+_PARTS: dict[str, Callable[[str, Any, list[str]], Iterable[Any]]] = {
+    "functionInvocationValue": _call_parts,
+    "arrayValue": _array_parts,
+    "dictionaryValue": _dictionary_parts,
+    "functionDefinitionValue": _definition_parts,
+}
+"""What each kind of node holds: its nested nodes are returned, the keys it refers to are added."""
 
 
 def _object(key: str, name: str, content: Any) -> dict[str, Any]:
     """A field that must be an object; null stands for an empty one."""
+    if isinstance(content, dict):
+        return content
     if content is None:
         return {}
-    if not isinstance(content, dict):
-        raise RequestError(f"expression.values[{key!r}] has {name} that are no JSON object.")
-    return content
+    raise RequestError(f"expression.values[{key!r}] has {name} that are no JSON object.")
 
 
 def _levels(constant: Any, most: int) -> int:
