@@ -9,6 +9,9 @@ AIRFLOW2 := .build/airflow2
 # Its netCDF files are the source of the sample catalog; what it depends on is not needed.
 SAMPLE_SOURCE := xarray-spatial==0.5.3
 
+# Airflow makes this folder when it is imported; the user's own is left alone.
+export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
+
 .PHONY: help demo test test-airflow2 lint bench clean
 
 help: ## what there is to do

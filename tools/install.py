@@ -2,7 +2,8 @@
 
 Usage: python tools/install.py FOLDER LOCK EXTRAS [REQUIREMENT …]
 
-A REQUIREMENT is installed without its dependencies. Nothing is done where the same has been installed before.
+LOCK lists versions; beside it may lie one for this version of Python (LOCK-python3.10.txt). A REQUIREMENT is
+installed without its dependencies. Nothing is done where the same has been installed before.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ SHOW_EVERY = 5.0  # seconds
 
 def main(folder: Path, lock: Path, extras: str, alone: list[str]) -> int:
     """Install what is not installed yet."""
+    special = lock.with_name(f"{lock.stem}-python{sys.version_info[0]}.{sys.version_info[1]}.txt")
+    lock = special if special.exists() else lock
     stamp = folder / f"installed-{extras}"
     inputs = "\n".join([(PROJECT / "pyproject.toml").read_text(), lock.read_text(), *alone])
     if stamp.is_file() and stamp.read_text() == inputs:

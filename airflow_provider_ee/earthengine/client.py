@@ -26,7 +26,7 @@ from airflow_provider_ee.earthengine.errors import (
     TransientError,
     error_from_http,
 )
-from airflow_provider_ee.earthengine.operation import OPERATION_NAME
+from airflow_provider_ee.earthengine.operation import OPERATION_NAME, PROJECT
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -67,6 +67,8 @@ class EarthEngineClient:
         timeout: float = 60.0,
         sleep: Callable[[float], None] | None = None,
     ) -> None:
+        if not PROJECT.fullmatch(project):
+            raise RequestError(f"project {project!r:.80} is not the id or number of a Cloud project.")
         self.project = project
         self.endpoint = check_endpoint(endpoint, real_credentials=real_credentials)
         self._timeout = timeout
@@ -93,7 +95,8 @@ class EarthEngineClient:
         :raises EarthEngineError: of the kind that the answer tells; a ``TransientError`` leaves open whether
             the export has started.
         """
-        return self._call(f"{kind}.export", "POST", f"projects/{self.project}/{_EXPORT_PATHS[kind]}", body=body)
+        call = f"{kind}.export"
+        return _named(call, self._call(call, "POST", f"projects/{self.project}/{_EXPORT_PATHS[kind]}", body=body))
 
     def get_operation(self, name: str) -> dict[str, Any]:
         """The Operation resource; a failed operation is an answer, not an error.
@@ -102,7 +105,7 @@ class EarthEngineClient:
 
         :raises NotFoundError: if the service does not know it.
         """
-        return self._repeated("operations.get", "GET", _checked_name(name))
+        return _named("operations.get", self._repeated("operations.get", "GET", _checked_name(name)))
 
     def list_operations(self) -> Iterator[dict[str, Any]]:
         """All operations of the project, of all its users, page by page as they are asked for.
@@ -147,10 +150,13 @@ class EarthEngineClient:
                 timeout=self._timeout,
                 allow_redirects=False,
             )
+        except (requests.exceptions.InvalidHeader, UnicodeError, ValueError):
+            # Their texts quote the header, with the token in it.
+            raise AuthError(f"{call} could not be sent: the credentials hold what no HTTP header may.") from None
         except requests.RequestException as error:
             raise TransientError(f"{call} got no answer from {self.endpoint}: {_reason(error)}.") from error
         except GoogleAuthError as error:
-            raise _error_from_auth(call, error) from error
+            raise _error_from_auth(call, error) from None  # google-auth keeps whole answers in its errors
         if response.status_code != 200:
             failure = HttpFailure.from_response(response.status_code, response.text, response.headers)
             raise error_from_http(failure, call=call, project=self.project)
@@ -168,9 +174,14 @@ def check_endpoint(endpoint: str, *, real_credentials: bool) -> str:
 
     :raises RequestError: if credentials would go where they must not.
     """
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or parts.path.strip("/") or parts.query or parts.username:
-        raise RequestError(f"api_endpoint {endpoint!r} must be a plain base URL such as {DEFAULT_ENDPOINT}.")
+    try:
+        parts = urlsplit(endpoint)
+        plain = parts.scheme in ("http", "https") and parts.netloc and (parts.port or True)
+    except ValueError:
+        plain = False
+    if not plain or "@" in endpoint or parts.path.strip("/") or "?" in endpoint or "#" in endpoint:
+        shown = "that was given" if "@" in endpoint else repr(endpoint)  # before the @ may stand a password
+        raise RequestError(f"the api_endpoint {shown} must be a plain base URL such as {DEFAULT_ENDPOINT}.")
     if is_loopback(endpoint):
         if real_credentials:
             raise RequestError(
@@ -195,6 +206,12 @@ def is_loopback(endpoint: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _named(call: str, operation: dict[str, Any]) -> dict[str, Any]:
+    if not OPERATION_NAME.fullmatch(str(operation.get("name"))):
+        raise TransientError(f"{call} got an answer that names no operation.")
+    return operation
 
 
 def _checked_name(name: str) -> str:

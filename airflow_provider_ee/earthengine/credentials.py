@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,9 @@ from airflow_provider_ee.earthengine.errors import AuthError, RequestError
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-# What an export may need; Drive is asked for on purpose (the connection's `scopes`), since a token that
-# lacks it still serves every other destination, and many accounts may not have it.
-DEFAULT_SCOPES = (
-    "https://www.googleapis.com/auth/cloud-platform",
-    "https://www.googleapis.com/auth/earthengine",
-)
+# Enough for every call. Drive is asked for on purpose (the connection's `scopes`): a login that was not
+# granted a scope cannot be refreshed with it.
+DEFAULT_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 _TOKEN_URI = "https://oauth2.googleapis.com/token"  # noqa: S105 (a page, not a token)
 
@@ -63,6 +61,7 @@ class CredentialSettings:
         return self.source not in ("anonymous", "token") or bool(self.impersonation_chain)
 
 
+_OTHER_TYPES = ("external_account_authorized_user", "impersonated_service_account", "gdch_service_account")
 _SOURCES = ("key_path", "keyfile_dict", "credential_config_file", "anonymous", "token")
 
 
@@ -79,13 +78,18 @@ def load_credentials(settings: CredentialSettings) -> tuple[Credentials, str | N
             credentials = _impersonate(credentials, settings)
         if settings.quota_project_id:
             credentials = credentials.with_quota_project(settings.quota_project_id)  # type: ignore[attr-defined]
-    except (GoogleAuthError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, RequestError):
-            raise  # a RequestError is a ValueError too
-        # Only the kind of error is told: texts of parsers may quote the key.
-        hint = str(error) if isinstance(error, (GoogleAuthError, OSError)) else type(error).__name__
+    except RequestError:
+        raise
+    except GoogleAuthError as error:
+        reason = str(error).rstrip(".")
+        raise AuthError(f"credentials from {_where(settings)} could not be loaded: {reason}.") from None
+    except OSError as error:
+        raise AuthError(f"credentials from {_where(settings)} could not be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+        # Texts of parsers may quote the key.
         raise AuthError(
-            f"credentials from {_where(settings)} could not be loaded: {hint.strip().rstrip('.')}."
+            f"credentials from {_where(settings)} could not be read ({type(error).__name__}); "
+            "they must be JSON as Google hands it out."
         ) from None
     return credentials, project
 
@@ -100,15 +104,23 @@ def _load(settings: CredentialSettings) -> tuple[Credentials, str | None]:
     if source == "anonymous":
         from google.auth.credentials import AnonymousCredentials
 
+        if settings.quota_project_id:
+            raise RequestError("the connection sets anonymous and quota_project_id; leave out one of them.")
         return AnonymousCredentials(), None
     if source == "token":
         from google.oauth2.credentials import Credentials as BearerCredentials
 
-        return BearerCredentials(token=settings.token), None
+        token = str(settings.token).strip()
+        if not re.fullmatch(r"[\x21-\x7e]+", token):
+            raise RequestError("the connection's token holds characters that no HTTP header may; write it anew.")
+        return BearerCredentials(token=token), None
     if source == "keyfile_dict":
         return _from_info(_keyfile(settings.keyfile_dict), settings)
     if source in ("key_path", "credential_config_file"):
-        return _from_info(_read_json(Path(getattr(settings, source))), settings)
+        path = getattr(settings, source)
+        if not isinstance(path, str) or path.lstrip().startswith("{"):
+            raise RequestError(f"the connection's {source} holds JSON instead of a path; put it in keyfile_dict.")
+        return _from_info(_read_json(Path(path)), settings)
     if not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") and earthengine_login_path().is_file():
         login = _read_json(earthengine_login_path())
         if login.get("refresh_token"):
@@ -132,6 +144,8 @@ def _from_info(info: Mapping[str, Any], settings: CredentialSettings) -> tuple[C
         return UserCredentials.from_authorized_user_info(info, scopes=scopes), info.get("quota_project_id")
     if info.get("type") == "external_account":
         return _federated(info, scopes), None
+    if info.get("type") not in _OTHER_TYPES:
+        raise RequestError(f"the credentials in {_where(settings)} are of a type that is not known.")
     import google.auth
 
     with warnings.catch_warnings():

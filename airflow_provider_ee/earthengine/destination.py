@@ -26,6 +26,8 @@ def place_from(destination: str) -> dict[str, Any]:
 
     :raises RequestError: if it has none of the three forms.
     """
+    if not isinstance(destination, str):
+        raise RequestError(f"destination must be text, not {destination!r:.80}; write {_FORMS}.")
     scheme, separator, rest = destination.partition("://")
     if separator and scheme in ("gs", "drive"):
         container, _, prefix = rest.partition("/")
@@ -53,7 +55,10 @@ def export_options(
         "fileExportOptions": _as_given(ImageFileExportOptions, "fileExportOptions", file_export_options),
         "assetExportOptions": _as_given(ImageAssetExportOptions, "assetExportOptions", asset_export_options),
     }
-    options = {name: option for name, option in given.items() if option is not None}
+    # Empty options say nothing of where, unless they are all there is.
+    options = {
+        name: option for name, option in given.items() if option or (option is not None and not destination)
+    }
     if not destination:
         return options
     return _merged(options, place_from(destination), destination)

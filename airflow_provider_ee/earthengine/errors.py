@@ -107,11 +107,11 @@ class HttpFailure:
         retry_after = _seconds(headers.get("Retry-After"))
         try:
             error = json.loads(text)["error"]
-            message = str(error["message"])
-        except (ValueError, KeyError, TypeError):
+            message, reasons = str(error["message"]), frozenset(_reasons(error))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             summary = " ".join(text.split())[:200] or "no text"
             return cls(status, f"HTTP {status}: {summary}", retry_after=retry_after)
-        return cls(status, message, frozenset(_reasons(error)), retry_after)
+        return cls(status, message, reasons, retry_after)
 
 
 def _reasons(error: Mapping[str, Any]) -> list[str]:
@@ -132,6 +132,8 @@ def _seconds(retry_after: str | None) -> float | None:
         moment = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
+    if moment.tzinfo is None:  # "-0000" stands for UTC
+        moment = moment.replace(tzinfo=timezone.utc)
     return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
 
 
@@ -171,7 +173,9 @@ def error_from_http(failure: HttpFailure, *, call: str, project: str) -> EarthEn
     if status == 404:
         return NotFoundError(sentence("check its spelling and that the caller may see it"))
     if status < 400:
-        return RequestError(sentence("check api_endpoint, Earth Engine never redirects"))
+        return RequestError(sentence("check api_endpoint, Earth Engine answers with 200 or an error"))
+    if status == 409:
+        return RequestError(sentence("look at what it conflicts with"))
     return RequestError(sentence("correct the request"))
 
 

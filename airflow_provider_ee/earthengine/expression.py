@@ -90,11 +90,13 @@ def _parse(text: str) -> Any:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise RequestError(_too_deep("expression")) from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:
+        where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         start = " ".join(text[:60].split())
         raise RequestError(
-            f"expression is not JSON ({error.msg} at line {error.lineno}, column {error.colno}): {start!r}; "
-            "rendered text is only ever read as JSON, never as a path or as code."
+            f"expression is not JSON ({reason}{where}): {start!r}; "
+            "what a template, a task or a function yields is only ever read as JSON, never as a path or as code."
         ) from error
 
 
@@ -199,7 +201,7 @@ def _references(key: str, root: Any) -> list[str]:
         nodes, depth = nested, depth + 3
     for reference in references:
         if not isinstance(reference, str):
-            raise RequestError(f"expression.values[{key!r}] refers to {reference!r:.80}, which is no key.")
+            raise RequestError(f"expression.values[{key!r}] refers to {reference!r:.80}, but a key is text.")
     return references
 
 
@@ -213,7 +215,10 @@ def _call_parts(key: str, call: Any, references: list[str]) -> Iterable[Any]:
 
 
 def _array_parts(key: str, array: Any, references: list[str]) -> Iterable[Any]:
-    return _object(key, "arrayValue", array).get("values") or ()
+    elements = _object(key, "arrayValue", array).get("values") or []
+    if not isinstance(elements, list):
+        raise RequestError(f"expression.values[{key!r}] has an arrayValue whose values are not a list.")
+    return elements
 
 
 def _dictionary_parts(key: str, dictionary: Any, references: list[str]) -> Iterable[Any]:
@@ -221,7 +226,7 @@ def _dictionary_parts(key: str, dictionary: Any, references: list[str]) -> Itera
 
 
 def _definition_parts(key: str, definition: Any, references: list[str]) -> Iterable[Any]:
-    references.append(_object(key, "functionDefinitionValue", definition).get("body"))
+    references.append(_object(key, "functionDefinitionValue", definition).get("body", ""))
     return ()
 
 
@@ -240,7 +245,7 @@ def _object(key: str, name: str, content: Any) -> dict[str, Any]:
         return content
     if content is None:
         return {}
-    raise RequestError(f"expression.values[{key!r}] has {name} that are no JSON object.")
+    raise RequestError(f"expression.values[{key!r}]: {name} must be a JSON object, not {content!r:.80}.")
 
 
 def _levels(constant: Any, most: int) -> int:
@@ -259,7 +264,7 @@ def _levels(constant: Any, most: int) -> int:
 def _bad_node(key: str, node: Any) -> str:
     if isinstance(node, dict) and len(node) == 1:
         return f"expression.values[{key!r}] has a node of the unknown kind {next(iter(node))!r}."
-    shown = sorted(node) if isinstance(node, dict) else node
+    shown = sorted(map(str, node)) if isinstance(node, dict) else node
     return f"expression.values[{key!r}] has {shown!r:.80} where a node of exactly one kind must stand."
 
 

@@ -46,6 +46,22 @@ class PixelGrid:
     scale_y: float
     translate_y: float
 
+    def __post_init__(self) -> None:
+        numbers = [getattr(self, name) for name in _TRANSFORM_FIELDS.values()]
+        if not isinstance(self.crs, str) or not self.crs:
+            raise RequestError(f"the crs of a PixelGrid must be text such as 'EPSG:32719', not {self.crs!r:.80}.")
+        for name in ("width", "height"):
+            if type(size := getattr(self, name)) is not int or size < 1:
+                raise RequestError(
+                    f"the {name} of a PixelGrid must be a whole number of 1 or more, not {size!r:.80}."
+                )
+        if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+            raise RequestError(f"the transform of a PixelGrid must be finite numbers, not {numbers!r:.200}.")
+        if Fraction(self.scale_x) * Fraction(self.scale_y) == Fraction(self.shear_x) * Fraction(self.shear_y):
+            raise RequestError(
+                "the scale of a PixelGrid must not be 0; give the size of a pixel in units of the CRS."
+            )
+
     @classmethod
     def from_bounds(
         cls,
@@ -65,9 +81,9 @@ class PixelGrid:
         size = _exact("pixel_size", pixel_size)
         if size <= 0:
             raise RequestError(f"pixel_size must be greater than 0, not {pixel_size}.")
-        if len(bounds) != 4:
+        if not isinstance(bounds, Sequence) or len(bounds) != 4:
             raise RequestError(f"bounds must be (min x, min y, max x, max y), not {bounds!r}.")
-        if len(anchor) != 2:
+        if not isinstance(anchor, Sequence) or len(anchor) != 2:
             raise RequestError(f"anchor must be (x, y), not {anchor!r}.")
         min_x, min_y, max_x, max_y = (_exact("bounds", value) for value in bounds)
         anchor_x, anchor_y = (_exact("anchor", value) for value in anchor)
@@ -94,21 +110,20 @@ class PixelGrid:
     def from_rest(cls, grid: Mapping[str, Any]) -> PixelGrid:
         """Read a REST ``PixelGrid`` that is complete: a CRS, an affine transform and dimensions.
 
-        :raises RequestError: if a part is missing.
+        :raises RequestError: if a part is missing, or is none.
         """
-        crs = grid.get("crsCode") or grid.get("crsWkt")
-        transform, dimensions = grid.get("affineTransform"), grid.get("dimensions")
-        if not crs or not transform or not dimensions:
+        parts = _parts("a PixelGrid", grid, ("crsCode", "crsWkt", "affineTransform", "dimensions"))
+        crs = [parts[name] for name in ("crsCode", "crsWkt") if parts.get(name)]
+        if len(crs) != 1 or not parts.get("affineTransform") or not parts.get("dimensions"):
             raise RequestError("a PixelGrid needs crsCode or crsWkt, affineTransform and dimensions.")
-        try:
-            return cls(
-                crs=str(crs),
-                width=int(dimensions["width"]),
-                height=int(dimensions["height"]),
-                **{ours: float(transform.get(theirs, 0.0)) for theirs, ours in _TRANSFORM_FIELDS.items()},
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise RequestError(f"a PixelGrid could not be read: {error!r}.") from error
+        transform = _parts("affineTransform", parts["affineTransform"], tuple(_TRANSFORM_FIELDS))
+        dimensions = _parts("dimensions", parts["dimensions"], ("width", "height"))
+        return cls(
+            crs=crs[0],
+            width=dimensions.get("width", 0),
+            height=dimensions.get("height", 0),
+            **{ours: transform.get(theirs, 0.0) for theirs, ours in _TRANSFORM_FIELDS.items()},
+        )
 
     def to_rest(self) -> dict[str, Any]:
         """The REST ``PixelGrid``."""
@@ -122,6 +137,13 @@ class PixelGrid:
     def pixel_count(self) -> int:
         """Width times height, what ``maxPixels`` bounds."""
         return self.width * self.height
+
+
+def _parts(what: str, given: Any, known: Sequence[str]) -> Mapping[str, Any]:
+    unknown = sorted(set(given) - set(known), key=str) if isinstance(given, Mapping) else [given]
+    if unknown:
+        raise RequestError(f"{what} has {unknown[0]!r:.80}, but holds {', '.join(known)} only.")
+    return given  # type: ignore[no-any-return]
 
 
 def _exact(name: str, value: float | Fraction | str) -> Fraction:

@@ -13,7 +13,8 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
@@ -36,12 +37,21 @@ from airflow_provider_ee.earthengine.expression import to_json
 MAX_BODY_BYTES = 10_485_760
 DEFAULT_MAX_PIXELS = 100_000_000
 
-_INT64_MAX = 2**63 - 1
+_INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
 
 def _problem(sentence: str) -> PydanticCustomError:
     # Braces of user text must not be read as a format.
     return PydanticCustomError("earth_engine", "{sentence}", {"sentence": sentence})
+
+
+def _shown(value: Any) -> str:
+    """A value for a sentence, cut short."""
+    try:
+        shown = repr(value)
+    except ValueError:  # Python refuses to write integers of more than 4,300 digits
+        shown = "a number of thousands of digits"
+    return shown if len(shown) <= 80 else f"{shown[:80]}…"
 
 
 def _unwrapped(value: Any) -> Any:
@@ -54,12 +64,14 @@ def _whole_number(value: Any) -> int:
     try:
         if isinstance(value, bool):
             raise ValueError
-        number = Decimal(value.strip() if isinstance(value, str) else repr(value))
-        if number != number.to_integral_value() or abs(number) > _INT64_MAX:
+        number = Decimal(value.strip() if isinstance(value, str) else value)
+        if not number.is_finite() or number.adjusted() > 18 or number != number.to_integral_value():
+            raise ValueError
+        if not _INT64_MIN <= number <= _INT64_MAX:
             raise ValueError
         return int(number)
-    except (ValueError, InvalidOperation, AttributeError):
-        raise _problem(f"must be a whole number, not {value!r}") from None
+    except (ValueError, TypeError, ArithmeticError):
+        raise _problem(f"must be a whole number, not {_shown(value)}") from None
 
 
 def _number(value: Any) -> float:
@@ -68,8 +80,8 @@ def _number(value: Any) -> float:
         if isinstance(value, bool):
             raise ValueError
         return float(value)
-    except (TypeError, ValueError):
-        raise _problem(f"must be a number, not {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise _problem(f"must be a number, not {_shown(value)}") from None
 
 
 def _boolean(value: Any) -> bool:
@@ -89,10 +101,11 @@ def _text(value: Any) -> str:
 def _not_text(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return (
-            f"must be text, but rendering made it the number {value!r}; "
-            "put a letter beside the template, or set render_template_as_native_obj=False"
+            f"must be text, not the number {_shown(value)}; "
+            "where rendering made it one, put a letter beside the template or render as text "
+            "(render_template_as_native_obj=False)"
         )
-    return f"must be text, not {value!r:.80}"
+    return f"must be text, not {_shown(value)}"
 
 
 def _matching(pattern: str, rule: str) -> AfterValidator:
@@ -159,12 +172,9 @@ class Message(BaseModel):
         if not isinstance(value, str):
             return value
         try:
-            value = json.loads(value)
-        except ValueError:
-            raise _problem(f"must be a JSON object, not the text {value!r:.80}") from None
-        if not isinstance(value, dict):
-            raise _problem(f"must be a JSON object, not {value!r:.80}")
-        return value
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise _problem(f"must be a JSON object, not the text {_shown(value)}") from None
 
     @model_validator(mode="after")
     def _check_unions(self) -> Self:
@@ -196,16 +206,16 @@ class MarginDimensions(Message):
 class AffineTransform(Message):
     """Pixel to CRS: x = scaleX*column + shearX*row + translateX, and likewise y."""
 
-    scale_x: FiniteDouble
+    scale_x: FiniteDouble = 0.0
     shear_x: FiniteDouble = 0.0
     translate_x: FiniteDouble = 0.0
     shear_y: FiniteDouble = 0.0
-    scale_y: FiniteDouble
+    scale_y: FiniteDouble = 0.0
     translate_y: FiniteDouble = 0.0
 
     @model_validator(mode="after")
     def _check_invertible(self) -> Self:
-        if self.scale_x * self.scale_y - self.shear_x * self.shear_y == 0:
+        if Fraction(self.scale_x) * Fraction(self.scale_y) == Fraction(self.shear_x) * Fraction(self.shear_y):
             raise _problem(
                 f"has scaleX {self.scale_x} and scaleY {self.scale_y}; "
                 "the scale must not be 0, give the size of a pixel in units of the CRS"
@@ -281,8 +291,9 @@ class NoData(Message):
     @model_validator(mode="before")
     @classmethod
     def _read_number(cls, value: Any) -> Any:
-        plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return {"floatValue": value} if plain else value
+        is_text = isinstance(value, str) and not value.lstrip().startswith("{")
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return {"floatValue": value} if is_text or is_number else value
 
 
 class GeoTiffImageExportOptions(Message):
@@ -447,12 +458,16 @@ def _sentence(model: type[Message], at: tuple[str, ...], problem: ErrorDetails) 
         return f"{subject} {sentence}.".lstrip()
     if kind == "extra_forbidden":
         fields = [to_camel(name) for name in _model_at(model, problem["loc"][:-1]).model_fields]
-        return f"{path} is not a field; {_meant(str(problem['loc'][-1]), fields)}"
+        written = str(problem["loc"][-1])
+        listed = "" if _meant(written, fields) else f"; known are {', '.join(fields)}"
+        return f"{path} is not a field{listed}{_hint(written, fields)}"
     if kind == "literal_error":
         known = _quoted(context["expected"])
-        return f"{path} must be one of {', '.join(known)}, not {value!r}; {_meant(str(value), known)}"
+        return f"{path} must be one of {', '.join(known)}, not {_shown(value)}{_hint(str(value), known)}"
     if kind == "missing":
         return f"{path} is missing."
+    if kind == "model_type":
+        return f"{path or 'The request'} must be a JSON object, not {_shown(value)}."
     if kind in ("greater_than_equal", "less_than_equal"):
         bound = "at least" if kind == "greater_than_equal" else "at most"
         return f"{path} must be {bound} {context.get('ge', context.get('le'))}, not {value!r}."
@@ -460,13 +475,19 @@ def _sentence(model: type[Message], at: tuple[str, ...], problem: ErrorDetails) 
         return f"{path} must be a finite number, not {value!r}."
     if kind == "string_too_short":
         return f"{path} must not be empty."
-    return f"{path} is wrong: {problem['msg']} (got {value!r:.80})."
+    return f"{path} is wrong: {problem['msg']} (got {_shown(value)})."
 
 
-def _meant(written: str, known: list[str]) -> str:
+def _meant(written: str, known: list[str]) -> str | None:
+    """The known word that a misspelt one is most like."""
     spelling = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in known}
     near = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", written.lower()), list(spelling), n=1, cutoff=0.5)
-    return f"did you mean {spelling[near[0]]}?" if near else f"known are {', '.join(known)}."
+    return spelling[near[0]] if near else None
+
+
+def _hint(written: str, known: list[str]) -> str:
+    meant = _meant(written, known)
+    return f"; did you mean {meant}?" if meant else "."
 
 
 def _quoted(expected: str) -> list[str]:

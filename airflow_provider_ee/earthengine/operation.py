@@ -5,13 +5,17 @@ REST page: https://developers.google.com/earth-engine/reference/rest/Shared.Type
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 TERMINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-OPERATION_NAME = re.compile(r"projects/(?P<project>[^/\s]+)/operations/(?P<id>[^/\s]+)")
+PROJECT = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(:[A-Za-z0-9_-]+)?")
+"""Id or number of a Cloud project; old ones begin with a domain (``example.com:name``)."""
+
+OPERATION_NAME = re.compile(rf"projects/(?P<project>{PROJECT.pattern})/operations/(?P<id>[A-Za-z0-9_-]+)")
 
 _CANCELLED_CODE = 1  # google.rpc.Code
 
@@ -33,21 +37,22 @@ class Operation:
 
     @property
     def _metadata(self) -> Mapping[str, Any]:
-        return self.resource.get("metadata") or {}
+        return _mapping(self.resource.get("metadata"))
 
     @property
     def _error(self) -> Mapping[str, Any]:
-        return self.resource.get("error") or {}
+        return _mapping(self.resource.get("error"))
 
     @property
     def state(self) -> str:
-        """``metadata.state``; where it is missing, what ``done``, ``error`` and ``response`` imply."""
-        told = self._metadata.get("state")
-        if told and told != "STATE_UNSPECIFIED":
-            return str(told)
+        """``metadata.state``; where it is missing or behind, what ``done``, ``error`` and ``response`` imply."""
+        told = str(self._metadata.get("state") or "STATE_UNSPECIFIED")
+        ended = self.resource.get("done") or self.resource.get("error") or "response" in self.resource
+        if told in TERMINAL_STATES or (told != "STATE_UNSPECIFIED" and not ended):
+            return told
         if self.resource.get("error"):
             return "CANCELLED" if self.error_code == _CANCELLED_CODE else "FAILED"
-        return "SUCCEEDED" if self.resource.get("done") or "response" in self.resource else "PENDING"
+        return "SUCCEEDED" if ended else "PENDING"
 
     @property
     def done(self) -> bool:
@@ -62,15 +67,12 @@ class Operation:
     @property
     def progress(self) -> float:
         """Share of the work done, 0 to 1."""
-        try:
-            return float(self._metadata.get("progress") or 0.0)
-        except (TypeError, ValueError):
-            return 0.0
+        return _number(self._metadata.get("progress"))
 
     @property
     def stage(self) -> str:
         """The display name of the first stage that is not complete, else of the last one."""
-        stages = [stage for stage in self._metadata.get("stages") or () if isinstance(stage, Mapping)]
+        stages = [stage for stage in _list(self._metadata.get("stages")) if isinstance(stage, Mapping)]
         unfinished = [stage for stage in stages if not _complete(stage)]
         current = unfinished[:1] or stages[-1:]
         return str(current[0].get("displayName") or "") if current else ""
@@ -78,23 +80,17 @@ class Operation:
     @property
     def attempt(self) -> int:
         """Which attempt of the service's own, from 1."""
-        try:
-            return max(1, int(self._metadata.get("attempt") or 1))
-        except (TypeError, ValueError):
-            return 1
+        return max(1, int(_number(self._metadata.get("attempt"))))
 
     @property
     def eecu_seconds(self) -> float:
         """Compute used so far, in EECU-seconds."""
-        try:
-            return float(self._metadata.get("batchEecuUsageSeconds") or 0.0)
-        except (TypeError, ValueError):
-            return 0.0
+        return _number(self._metadata.get("batchEecuUsageSeconds"))
 
     @property
     def destination_uris(self) -> tuple[str, ...]:
         """Pages that show the result, set on success. Their format is not documented."""
-        return tuple(str(uri) for uri in self._metadata.get("destinationUris") or ())
+        return tuple(str(uri) for uri in _list(self._metadata.get("destinationUris")))
 
     @property
     def error_code(self) -> int | None:
@@ -116,6 +112,23 @@ class Operation:
                 parts.append(self.stage)
         parts.append(f"attempt {self.attempt}")
         return ", ".join(parts)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float:
+    """A number, or 0 where the service sent none that is finite."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return number if math.isfinite(number) else 0.0
 
 
 def _complete(stage: Mapping[str, Any]) -> bool:

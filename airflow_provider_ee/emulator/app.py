@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from airflow_provider_ee.emulator.errors import ServiceError, error_body
@@ -53,11 +55,12 @@ class Front:
 
     async def answer(self, request: Request) -> Response:
         """Carry a request out, as far as faults allow."""
-        found = self.methods.find(request.method, request.url.path)
+        path: str = request.scope["path"]  # that of the URL ends at a quoted question mark
+        found = self.methods.find(request.method, path)
         entry: dict[str, Any] = {
             "method": found[0].name if found else None,
             "verb": request.method,
-            "path": request.url.path,
+            "path": path,
             "query": dict(request.query_params),
             "time": self.service.operations.now(),
             "user": None,
@@ -68,9 +71,9 @@ class Front:
         try:
             entry["user"] = user = self.user_of(request)
             if found is None:
-                raise ServiceError(404, f"Method {request.method} {request.url.path} not found.")
+                raise ServiceError(404, f"Method {request.method} {path} not found.")
             call = Call(*found, user, dict(request.query_params), await _read(request))
-            entry["description"] = self.service.description_of(call)
+            entry["description"] = await run_in_threadpool(self.service.description_of, call)
             response = await self._through_faults(call, entry["description"])
         except ServiceError as error:
             response = _refusal(error.code, error.message)
@@ -78,24 +81,31 @@ class Front:
         return response
 
     async def _through_faults(self, call: Call, description: str) -> Response:
-        fired = self.faults.matching(call.method.name, description)
+        fired = self.faults.matching(call.method.name, description, self.service.page_of(call))
         for fault in fired:
             if fault.point == "before" and (spoilt := await self._spoil(fault, None)):
                 return spoilt
         call.faults = fired
-        response: Response = JSONResponse(await run_in_threadpool(self.service.answer, call))
+        response = await run_in_threadpool(self._call, call)
         for fault in fired:
             if fault.point == "after":
                 response = await self._spoil(fault, response) or response
         return response
+
+    def _call(self, call: Call) -> Response:
+        # A refusal is an answer like another: it too can be lost on its way.
+        try:
+            return JSONResponse(self.service.answer(call))
+        except ServiceError as error:
+            return _refusal(error.code, error.message)
 
     async def _spoil(self, fault: Fault, answer: Response | None) -> Response | None:
         """What is answered instead, or None where the fault only takes time."""
         await self.faults.pause(fault)
         if fault.drop:
             return DroppedResponse()
-        if fault.status and not fault.fail_page:
-            answer = _refusal(fault.status, fault.message)
+        if fault.error_status:
+            answer = _refusal(fault.error_status, fault.message)
             answer.headers.update(fault.headers)
         return CutResponse(answer) if fault.cut and answer else answer
 
@@ -160,6 +170,15 @@ def create_app(front: Front, routes: Callable[[FastAPI], None]) -> ASGIApp:
     @app.exception_handler(ServiceError)
     async def refuse(request: Request, error: ServiceError) -> Response:
         return _refusal(error.code, error.message)
+
+    @app.exception_handler(HTTPException)
+    async def refuse_in_the_same_form(request: Request, error: HTTPException) -> Response:
+        return _refusal(error.status_code, str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_a_control_request(request: Request, error: RequestValidationError) -> Response:
+        wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        return _refusal(422, "; ".join(wrong))
 
     return with_transport(app)
 

@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="serve the REST API until interrupted")
     serve.add_argument("--host", default="127.0.0.1", help="address to bind (default: %(default)s)")
-    serve.add_argument("--port", type=int, default=8085, help="0 picks a free one (default: %(default)s)")
+    serve.add_argument("--port", type=_port, default=8085, help="0 picks a free one (default: %(default)s)")
     serve.add_argument("--catalog", type=_folder, required=True, metavar="DIR", help="assets that are loaded")
     serve.add_argument("--output", type=Path, required=True, metavar="DIR", help="where exports are written")
     serve.add_argument("--task-seconds", type=_seconds, default=5.0, metavar="S", help="how long an export runs")
@@ -78,6 +78,12 @@ def _folder(text: str) -> Path:
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text} is not a folder; write one with `ee-emulator sample {text}`")
     return Path(text)
+
+
+def _port(text: str) -> int:
+    if not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -25,4 +25,4 @@ class Clock:
 
 def timestamp(seconds: float) -> str:
     """RFC 3339, as the service writes it."""
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")

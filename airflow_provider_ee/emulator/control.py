@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from airflow_provider_ee.emulator.app import Front
 from airflow_provider_ee.emulator.errors import ServiceError
-from airflow_provider_ee.emulator.faults import Fault
+from airflow_provider_ee.emulator.faults import Fault, check_pattern
 from airflow_provider_ee.emulator.operations import Behaviour
 
 
@@ -21,11 +22,11 @@ class _Body(BaseModel):
 class BehaviourBody(_Body):
     """How operations behave whose description matches."""
 
-    match: str = ""
-    fail: dict[str, Any] | None = None
+    match: Annotated[str, AfterValidator(check_pattern)] = ""
+    fail: dict[str, Any] | None = Field(default=None, min_length=1)
     stay: Literal["PENDING", "RUNNING"] | None = None
-    duration_seconds: float | None = Field(default=None, ge=0)
-    eecu_seconds: float | None = Field(default=None, ge=0)
+    duration_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    eecu_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     attempts: int = Field(default=1, ge=1)
 
 
@@ -38,7 +39,7 @@ class Release(_Body):
 class Advance(_Body):
     """Time to let pass."""
 
-    advance_seconds: float = Field(ge=0)
+    advance_seconds: float = Field(ge=0, le=1e9)
 
 
 class Seed(_Body):
@@ -60,13 +61,14 @@ def control_routes(front: Front, *, loopback: bool) -> APIRouter:
 
     def guard(request: Request) -> None:
         # A page in a browser can be made to ask loopback addresses, but not under their own name.
-        if loopback and not _is_loopback_name(request.url.hostname or ""):
+        if loopback and not _is_loopback_name(request.headers.get("host", "")):
             raise HTTPException(403, "The control of the emulator answers to loopback names only.")
         if not loopback:
             front.user_of(request)
 
     router = APIRouter(prefix="/_emulator", dependencies=[Depends(guard)])
     operations, faults = front.service.operations, front.faults
+    known = {method.name for method in front.methods.all}
 
     @router.get("/requests")
     def requests() -> dict[str, Any]:
@@ -83,6 +85,8 @@ def control_routes(front: Front, *, loopback: bool) -> APIRouter:
 
     @router.post("/faults")
     async def arm(fault: Fault) -> dict[str, Any]:
+        if fault.method not in known:
+            raise HTTPException(400, f"There is no method {fault.method!r}; it would never fire.")
         faults.arm(fault)
         return {}
 
@@ -99,8 +103,7 @@ def control_routes(front: Front, *, loopback: bool) -> APIRouter:
 
     @router.get("/operations")
     def true_operations() -> dict[str, Any]:
-        now = operations.now()
-        return {"operations": [{**one.to_rest(now), "user": one.user} for one in operations.all()]}
+        return {"operations": [{**operations.resource(one), "user": one.user} for one in operations.all()]}
 
     @router.post("/operations")
     def behave(body: BehaviourBody) -> dict[str, Any]:
@@ -135,10 +138,9 @@ def _latest_project(front: Front) -> str:
 
 
 def _is_loopback_name(host: str) -> bool:
-    if host == "localhost":
-        return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
 

@@ -21,12 +21,12 @@ class Fault(BaseModel):
 
     method: str
     point: Literal["before", "after"] = "before"
-    status: int | None = Field(default=None, ge=100, le=599)
+    status: int | None = Field(default=None, ge=200, le=599)
     message: str = "The service is currently unavailable."
     headers: dict[str, str] = {}
     drop: bool = False
     cut: bool = False
-    delay_seconds: float = Field(default=0.0, ge=0.0)
+    delay_seconds: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
     hold: str | None = None
     match: str = ""
     skip: int = Field(default=0, ge=0)
@@ -38,18 +38,46 @@ class Fault(BaseModel):
     @field_validator("match", "hide")
     @classmethod
     def _check_pattern(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            re.compile(pattern)
-        return pattern
+        return pattern if pattern is None else check_pattern(pattern)
 
     @model_validator(mode="after")
     def _check_effect(self) -> Fault:
-        shapes_list = self.order or self.hide is not None or self.fail_page
-        if shapes_list and self.method != "operations.list":
+        if self.shapes_list and self.method != "operations.list":
             raise ValueError("order, hide and fail_page are for the method operations.list")
-        if not (self.status or self.drop or self.cut or self.delay_seconds or self.hold or shapes_list):
+        if not (self.status or self.drop or self.cut or self.delay_seconds or self.hold or self.shapes_list):
             raise ValueError("the fault has no effect; give status, drop, cut, delay_seconds, hold, …")
+        if self.cut and self.point == "before" and not self.error_status:
+            raise ValueError('there is nothing to cut; give the point "after", or a status')
+        if not self.error_status and {"message", "headers"} & self.model_fields_set:
+            raise ValueError("message and headers go with a status")
         return self
+
+    @property
+    def shapes_list(self) -> bool:
+        """Whether it concerns the pages of a list, and not the request as such."""
+        return bool(self.order or self.hide is not None or self.fail_page)
+
+    @property
+    def error_status(self) -> int | None:
+        """The status that is answered instead."""
+        return self.status or (503 if self.fail_page else None)
+
+    @property
+    def spoils(self) -> bool:
+        """Whether something else is answered than would be."""
+        return bool(self.error_status or self.drop or self.cut)
+
+
+def check_pattern(pattern: str) -> str:
+    """A regular expression, as it is.
+
+    :raises ValueError: if it is none.
+    """
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern
 
 
 @dataclass
@@ -79,7 +107,8 @@ class Faults:
         """Add a fault."""
         with self._lock:
             self._armed.append(_Armed(fault))
-            if fault.hold:
+            held = self._held.get(fault.hold or "")
+            if fault.hold and (held is None or held.is_set()):
                 self._held[fault.hold] = asyncio.Event()
 
     def clear(self) -> None:
@@ -89,16 +118,17 @@ class Faults:
             for event in self._held.values():
                 event.set()
 
-    def matching(self, method: str, description: str) -> list[Fault]:
+    def matching(self, method: str, description: str, page: int = 1) -> list[Fault]:
         """The faults that fire for a request: the first that matches, and all that shape a list."""
         with self._lock:
             fired: list[Fault] = []
             for armed in self._armed:
                 fault = armed.fault
-                shapes_list = bool(fault.order or fault.hide is not None or fault.fail_page)
-                if fault.method != method or (not shapes_list and not re.search(fault.match, description)):
+                if fault.method != method or (fault.fail_page or page) != page:
                     continue
-                if (shapes_list or not any(one.status or one.drop or one.cut for one in fired)) and armed.take():
+                if not fault.shapes_list and not re.search(fault.match, description):
+                    continue
+                if (fault.shapes_list or not any(one.spoils for one in fired)) and armed.take():
                     fired.append(fault)
             return fired
 

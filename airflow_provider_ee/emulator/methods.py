@@ -35,7 +35,7 @@ class Method:
         """Name of the path's parameter, and the regular expression of its value."""
         match = _PARAMETER.search(self.path)
         assert match, self.path
-        wildcard = {"*": "[^/:]+", "**": ".+"}
+        wildcard = {"*": "[^/]+", "**": ".+"}  # old projects are called example.com:name
         return match[1], "/".join(wildcard.get(part, re.escape(part)) for part in match[2].split("/"))
 
     @property

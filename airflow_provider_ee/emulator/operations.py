@@ -7,10 +7,12 @@ https://developers.google.com/earth-engine/guides/processing_environments
 from __future__ import annotations
 
 import heapq
+import itertools
 import re
 import secrets
 import string
 import threading
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -69,6 +71,7 @@ class Operation:
     destination_uris: tuple[str, ...] = ()
     done_units: int = 0
     total_units: int = 0
+    finish_time: float | None = None
     running: Future[tuple[str, ...]] | None = field(default=None, repr=False)
 
     @property
@@ -109,7 +112,7 @@ class Operation:
             }
         resource: dict[str, Any] = {"name": self.name, "metadata": metadata}
         if self.done:
-            metadata["endTime"] = timestamp(self.end_time or now)
+            metadata["endTime"] = timestamp(now if self.end_time is None else self.end_time)
             resource["done"] = True
             if self.error:
                 resource["error"] = self.error
@@ -124,7 +127,7 @@ class Operation:
             return 0.0, 1
         if self.state == "SUCCEEDED":
             return 1.0, self.behaviour.attempts
-        passed = ((self.end_time or now) - self.start_time) / self.duration if self.duration else 1.0
+        passed = self._seconds(now) / self.duration if self.duration else float(self.behaviour.attempts)
         attempt = min(int(passed) + 1, self.behaviour.attempts)
         fraction = min(passed - attempt + 1, 0.99)
         if self.running is not None:
@@ -133,10 +136,17 @@ class Operation:
 
     def _eecu_seconds(self, now: float) -> float:
         """An invented price: one EECU-second a second, or the behaviour's total spread over the time."""
-        seconds = max((self.end_time or now) - (self.start_time or now), 0.0)
+        seconds = self._seconds(now)
         if self.behaviour.eecu_seconds is None:
             return seconds
-        return self.behaviour.eecu_seconds * min(seconds / self.duration if self.duration else 1.0, 1.0)
+        whole = self.duration * self.behaviour.attempts
+        return self.behaviour.eecu_seconds * min(seconds / whole if whole else 1.0, 1.0)
+
+    def _seconds(self, now: float) -> float:
+        """How long it has run, or ran."""
+        if self.start_time is None:
+            return 0.0
+        return max((now if self.end_time is None else self.end_time) - self.start_time, 0.0)
 
 
 def _stage(name: str, fraction: float) -> dict[str, Any]:
@@ -160,14 +170,20 @@ class Operations:
         self._free_since = [0.0] * slots
         self._by_name: dict[str, Operation] = {}
         self._by_project: dict[str, list[Operation]] = {}
-        self._waiting: list[Operation] = []
+        self._waiting: list[tuple[int, int, Operation]] = []  # a heap: by priority and then by age
+        self._age = itertools.count()
+        self._pending: Counter[str] = Counter()
         self._active: list[Operation] = []
+        self._leaving: deque[Operation] = deque()  # cancelled before they ran
+        self._seeded = itertools.count()
         self._behaviours: list[Behaviour] = []
         self._lock = threading.RLock()
+        self._advancing = threading.Lock()
 
     def close(self) -> None:
         """Abort what is running."""
         with self._lock:
+            self._waiting.clear()
             for operation in self._active:
                 operation.cancel_time = self._clock.now()
         self._threads.shutdown(wait=True, cancel_futures=True)
@@ -185,6 +201,7 @@ class Operations:
     ) -> Operation:
         """Queue an operation."""
         with self._lock:
+            self.settle()  # what it finds is older than this operation
             behaviour = next((b for b in self._behaviours if re.search(b.match, description)), Behaviour())
             duration = self._task_seconds if behaviour.duration_seconds is None else behaviour.duration_seconds
             operation = Operation(
@@ -200,22 +217,24 @@ class Operations:
                 duration=duration,
             )
             self._remember(operation)
+            self._pending[user] += 1
             if behaviour.stay != "PENDING":
-                self._waiting.append(operation)
+                heapq.heappush(self._waiting, (-priority, next(self._age), operation))
             return operation
 
     def seed(self, project: str, number: int) -> None:
         """Add operations of other people that succeeded in the past."""
         with self._lock:
             now = self._clock.now()
-            for index in range(number):
-                ended = now - 60.0 * (number - index)
+            for position, index in zip(range(number), self._seeded, strict=False):
+                ended = now - 60.0 * (number - position)
                 operation = Operation(
                     project, f"SEED{index:020d}", "somebody", "EXPORT_IMAGE", f"seeded-{index}", 100,
                     create_time=ended - 30.0, work=None, behaviour=Behaviour(), duration=20.0,
                     state="SUCCEEDED", start_time=ended - 20.0, end_time=ended, update_time=ended,
                 )  # fmt: skip
                 self._remember(operation)
+            self._by_project[project].sort(key=lambda one: one.create_time)
 
     def get(self, name: str) -> Operation | None:
         """The operation of a name, as it is now."""
@@ -234,57 +253,83 @@ class Operations:
         with self._lock:
             return list(self._by_name.values())
 
+    def resource(self, operation: Operation) -> dict[str, Any]:
+        """An operation as REST shows it, at one moment: none of it may change meanwhile."""
+        with self._lock:
+            return operation.to_rest(self._clock.now())
+
     def pending_of(self, user: str) -> int:
         """How many operations of a user are queued."""
         self.settle()
         with self._lock:
-            return sum(one.user == user and one.state == "PENDING" for one in self._by_name.values())
+            return self._pending[user]
 
     def cancel(self, operation: Operation) -> None:
         """Ask for an operation to end; one that has ended is left alone."""
-        self.settle()
         with self._lock:
-            if not operation.done and operation.cancel_time is None:
-                operation.cancel_time = self._clock.now()
-                operation.state = "CANCELLING"
-                if operation.running:
-                    operation.running.cancel()
-                if operation in self._waiting:
-                    self._waiting.remove(operation)
-                if operation not in self._active:
-                    self._active.append(operation)
+            self.settle()
+            if operation.done or operation.cancel_time is not None:
+                return
+            operation.cancel_time = self._clock.now()
+            if operation.state == "PENDING":
+                self._pending[operation.user] -= 1
+                self._leaving.append(operation)
+            elif operation.running:
+                operation.running.cancel()
+            operation.state = "CANCELLING"
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and wait for the pixels that should be there by then."""
-        self._clock.advance(seconds)
-        while late := self.settle():
-            wait(late)
+        """Let time pass, from one end to the next: it stands still until the pixels due by then are there."""
+        with self._advancing:
+            until = self._clock.now() + seconds
+            while True:
+                while late := self.settle():
+                    wait(late)
+                left = until - self._clock.now()
+                if left <= 0:
+                    return
+                self._clock.advance(min(left, self._seconds_to_next_end()))
+
+    def _seconds_to_next_end(self) -> float:
+        with self._lock:
+            ends = [_ends_at(one, self._cancel_seconds) for one in self._active]
+            return max(min(ends, default=float("inf")) - self._clock.now(), 0.0)
 
     def settle(self) -> list[Future[tuple[str, ...]]]:
         """Play what has happened up to now; returns the work that is late."""
         with self._lock:
             now = self._clock.now()
-            while self._start_next(now) or self._end_next(now):
+            while self._start_next() or self._end_next(now):
                 pass
+            while self._leaving and (end := _ends_at(self._leaving[0], self._cancel_seconds)) <= now:
+                _conclude(self._leaving.popleft(), end)
             return [
-                one.running for one in self._active if _ends_at(one, self._cancel_seconds) <= now and one.running
+                one.running for one in self._active if one.running and _due_at(one, self._cancel_seconds) <= now
             ]
 
     def _remember(self, operation: Operation) -> None:
         self._by_name[operation.name] = operation
         self._by_project.setdefault(operation.project, []).append(operation)
 
-    def _start_next(self, now: float) -> bool:
+    def _start_next(self) -> bool:
+        while self._waiting and self._waiting[0][-1].state != "PENDING":
+            heapq.heappop(self._waiting)
         if not self._waiting or not self._free_since:
             return False
-        operation = min(self._waiting, key=lambda one: (-one.priority, one.create_time))
-        self._waiting.remove(operation)
+        operation = heapq.heappop(self._waiting)[-1]
+        self._pending[operation.user] -= 1
         self._active.append(operation)
         operation.start_time = max(heapq.heappop(self._free_since), operation.create_time)
         operation.state = "RUNNING"
         if operation.work is not None:
-            operation.running = self._threads.submit(operation.work, operation.report)
+            operation.running = self._threads.submit(self._compute, operation, operation.work)
         return True
+
+    def _compute(self, operation: Operation, work: Work) -> tuple[str, ...]:
+        try:
+            return work(operation.report)
+        finally:
+            operation.finish_time = self._clock.now()
 
     def _end_next(self, now: float) -> bool:
         due = [
@@ -296,15 +341,12 @@ class Operations:
             return False
         end, index = min(due)
         operation = self._active.pop(index)
-        operation.end_time = operation.update_time = end
-        _conclude(operation)
-        operation.work = operation.running = None  # they hold the request, which may be large
-        if operation.start_time is not None:
-            heapq.heappush(self._free_since, end)
+        _conclude(operation, end)
+        heapq.heappush(self._free_since, end)
         return True
 
 
-def _ends_at(operation: Operation, cancel_seconds: float) -> float:
+def _due_at(operation: Operation, cancel_seconds: float) -> float:
     if operation.cancel_time is not None:
         return operation.cancel_time + cancel_seconds
     if operation.behaviour.stay == "RUNNING":
@@ -312,11 +354,21 @@ def _ends_at(operation: Operation, cancel_seconds: float) -> float:
     return (operation.start_time or 0.0) + operation.duration * operation.behaviour.attempts
 
 
-def _conclude(operation: Operation) -> None:
+def _ends_at(operation: Operation, cancel_seconds: float) -> float:
+    # Pixels that come late make an operation run longer: whoever looked meanwhile saw it run.
+    return max(_due_at(operation, cancel_seconds), operation.finish_time or 0.0)
+
+
+def _conclude(operation: Operation, end: float) -> None:
+    operation.end_time = operation.update_time = end
+    operation.state, operation.error = _outcome(operation)
+    operation.work = operation.running = None  # they hold the request, which may be large
+
+
+def _outcome(operation: Operation) -> tuple[str, dict[str, Any] | None]:
     failure = operation.behaviour.fail
     if operation.cancel_time is not None:
-        operation.state, operation.error = "CANCELLED", {"code": CANCELLED, "message": "Cancelled."}
-        return
+        return "CANCELLED", {"code": CANCELLED, "message": "Cancelled."}
     if failure is None and operation.running is not None:
         error = operation.running.exception()
         if error is None:
@@ -325,4 +377,4 @@ def _conclude(operation: Operation) -> None:
             failure = {"code": error.code, "message": error.message}
         else:
             failure = {"code": INTERNAL, "message": f"An internal error has occurred ({error!r})."}
-    operation.state, operation.error = ("FAILED", failure) if failure else ("SUCCEEDED", None)
+    return ("FAILED", failure) if failure else ("SUCCEEDED", None)

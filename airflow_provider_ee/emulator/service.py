@@ -6,6 +6,7 @@ REST page: https://developers.google.com/earth-engine/reference/rest
 from __future__ import annotations
 
 import base64
+import json
 import random
 import re
 import threading
@@ -17,7 +18,7 @@ from airflow_provider_ee.emulator.errors import ServiceError
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.faults import Fault
 from airflow_provider_ee.emulator.methods import Method, installed_algorithms
-from airflow_provider_ee.emulator.operations import Operation, Operations, Report, Work
+from airflow_provider_ee.emulator.operations import Operation, Operations, Report
 from airflow_provider_ee.emulator.schema import read_body
 
 MAX_PAGE_SIZE = 500
@@ -92,10 +93,13 @@ class Service:
     def description_of(self, call: Call) -> str:
         """The description of the operation that a call is about, as far as there is one."""
         if call.method.name.endswith(".export"):
-            match = re.search(rb'"description"\s*:\s*"([^"\\]*)"', call.body)
-            return match[1].decode(errors="replace") if match else ""
+            return _description_in(call.body)
         operation = self.operations.get(call.resource)
         return operation.description if operation else ""
+
+    def page_of(self, call: Call) -> int:
+        """Which page of a list a call asks for."""
+        return _page_start(call.query.get("pageToken", ""))[0]
 
     def _start_image_export(self, call: Call) -> dict[str, Any]:
         request_id = ""
@@ -105,24 +109,27 @@ class Service:
             self._check_image_export(request)
             with self._lock:
                 self._check_admission(call.user, request_id)
+                operation = self._submit_image_export(call, request)
                 if request_id:
                     self._request_ids.add((call.user, request_id))
         except ServiceError:
             if self.burn_request_ids and request_id:
                 self._request_ids.add((call.user, request_id))
             raise
-        operation = self.operations.submit(
+        return self.operations.resource(operation)
+
+    def _submit_image_export(self, call: Call, request: dict[str, Any]) -> Operation:
+        def work(report: Report) -> tuple[str, ...]:
+            return self._export_image(request, report)
+
+        return self.operations.submit(
             call.project,
             call.user,
             kind="EXPORT_IMAGE",
             description=request.get("description", ""),
             priority=int(_unwrapped(request.get("priority", 100))),
-            work=self._image_work(request),
+            work=work,
         )
-        return self._shown(operation)
-
-    def _image_work(self, request: dict[str, Any]) -> Work:
-        return lambda report: self._export_image(request, report)
 
     def _check_image_export(self, request: dict[str, Any]) -> None:
         if not request.get("expression"):
@@ -155,7 +162,7 @@ class Service:
             )
 
     def _get_operation(self, call: Call) -> dict[str, Any]:
-        return self._shown(self._known(call.resource))
+        return self.operations.resource(self._known(call.resource))
 
     def _cancel_operation(self, call: Call) -> dict[str, Any]:
         read_body(call.body, "CancelOperationRequest")
@@ -166,18 +173,16 @@ class Service:
         listed = self.operations.of_project(call.project)[::-1]
         page, start = _page_start(call.query.get("pageToken", ""))
         for fault in call.faults:
-            if fault.fail_page == page:
-                raise ServiceError(fault.status or 503, fault.message)
             if fault.hide is not None:
                 listed = [one for one in listed if not re.search(fault.hide, one.description)]
             if fault.order == "oldest":
                 listed.reverse()
             elif fault.order == "shuffled":
                 random.Random(len(listed)).shuffle(listed)  # noqa: S311 (an order, not a secret)
-        size = min(_positive(call.query.get("pageSize", "0")) or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+        size = _page_size(call.query.get("pageSize", ""))
         answer: dict[str, Any] = {}
         if listed[start : start + size]:
-            answer["operations"] = [self._shown(one) for one in listed[start : start + size]]
+            answer["operations"] = [self.operations.resource(one) for one in listed[start : start + size]]
         if start + size < len(listed):
             answer["nextPageToken"] = base64.urlsafe_b64encode(f"{page + 1}/{start + size}".encode()).decode()
         return answer
@@ -203,18 +208,24 @@ class Service:
             raise ServiceError(404, f"Operation '{name}' not found.")
         return operation
 
-    def _shown(self, operation: Operation) -> dict[str, Any]:
-        return operation.to_rest(self.operations.now())
-
 
 def _unwrapped(value: Any) -> Any:
     return value["value"] if isinstance(value, dict) else value
 
 
-def _positive(text: str) -> int:
-    if not text.isdigit():
+def _description_in(body: bytes) -> str:
+    """What a request is called, before it is known whether it is one."""
+    try:
+        description = json.loads(body)["description"]
+    except (ValueError, RecursionError, TypeError, LookupError):
+        return ""
+    return description if isinstance(description, str) else ""
+
+
+def _page_size(text: str) -> int:
+    if not re.fullmatch("[0-9]{0,10}", text):
         raise ServiceError(400, f"Invalid value at 'page_size' (TYPE_INT32), \"{text}\"")
-    return int(text)
+    return min(int(text or 0) or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
 
 
 def _page_start(token: str) -> tuple[int, int]:
@@ -222,7 +233,10 @@ def _page_start(token: str) -> tuple[int, int]:
     if not token:
         return 1, 0
     try:
-        page, start = base64.urlsafe_b64decode(token.encode()).decode().split("/")
-        return int(page), int(start)
+        decoded = base64.urlsafe_b64decode(token.encode()).decode()
     except ValueError:
-        raise ServiceError(400, "Invalid page token.") from None
+        decoded = ""
+    match = re.fullmatch("([0-9]{1,9})/([0-9]{1,9})", decoded)
+    if not match:
+        raise ServiceError(400, "Invalid page token.")
+    return int(match[1]), int(match[2])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +161,10 @@ class EarthEngineHook(BaseHook):
             )
         return True, f"Project {self.project_id!r} answered; its registration: {state}."
 
+    @property
+    def _named_connection(self) -> str:
+        return f"the connection {self.ee_conn_id!r}"
+
     @cached_property
     def _fields(self) -> dict[str, Any]:
         """The fields of the connection that hold something."""
@@ -168,14 +174,18 @@ class EarthEngineHook(BaseHook):
             if self.ee_conn_id == DEFAULT_CONNECTION:
                 return {}
             raise RequestError(
-                f"the connection {self.ee_conn_id!r} does not exist; create it, or leave ee_conn_id out "
+                f"{self._named_connection} does not exist; create it, or leave ee_conn_id out "
                 "to use application default credentials."
             ) from None
         extra = connection.extra_dejson
+        if not isinstance(extra, dict) or (
+            not extra and (connection.extra or "").strip() not in ("", "{}", "null")
+        ):
+            raise RequestError(f"{self._named_connection} has an extra that is not a JSON object; correct it.")
         for name in _UNSUPPORTED:
             if _read(extra, name):
                 raise RequestError(
-                    f"the connection {self.ee_conn_id!r} sets {name}, which is not supported; use key_path, "
+                    f"{self._named_connection} sets {name}, which is not supported; use key_path, "
                     "keyfile_dict or credential_config_file."
                 )
         fields = {name: _read(extra, name, _GOOGLE_NAMES.get(name)) for name in CONNECTION_FIELDS}
@@ -190,11 +200,11 @@ class EarthEngineHook(BaseHook):
             key_path=self._fields.get("key_path"),
             keyfile_dict=self._fields.get("keyfile_dict"),
             credential_config_file=self._fields.get("credential_config_file"),
-            anonymous=str(self._fields.get("anonymous")).lower() == "true",
+            anonymous=self._flag("anonymous"),
             token=self._fields.get("token"),
-            impersonation_chain=_words(chain),
+            impersonation_chain=self._words("impersonation_chain", chain),
             quota_project_id=self._fields.get("quota_project_id"),
-            scopes=_words(self._fields.get("scopes")) or DEFAULT_SCOPES,
+            scopes=self._words("scopes", self._fields.get("scopes")) or DEFAULT_SCOPES,
         )
 
     @cached_property
@@ -209,11 +219,28 @@ class EarthEngineHook(BaseHook):
             number = float(value)
         except (TypeError, ValueError):
             number = -1.0
-        if not 0 <= number < 86_400:
-            raise RequestError(
-                f"the connection {self.ee_conn_id!r} sets {name} to {value!r}; it must be a number of 0 or more."
-            )
+        whole = CONNECTION_FIELDS[name]["schema"]["type"][0] == "integer"
+        if not (number >= 0 if whole else number > 0) or number > 86_400 or (whole and number != int(number)):
+            rule = "a whole number from 0" if whole else "a number greater than 0 and up"
+            raise RequestError(f"{self._named_connection} sets {name} to {value!r}; write {rule} to 86400.")
         return number
+
+    def _flag(self, name: str) -> bool:
+        value = self._fields.get(name, False)
+        flag = {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+        if flag is None:
+            raise RequestError(f"{self._named_connection} sets {name} to {value!r}; write true or false.")
+        return flag
+
+    def _words(self, name: str, given: Any) -> tuple[str, ...]:
+        """A list, also as JSON text, or text with commas."""
+        if isinstance(given, str):
+            with suppress(ValueError):
+                given = json.loads(given)
+        words = given.split(",") if isinstance(given, str) else given or ()
+        if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+            raise RequestError(f"{name} must be a list of text or text with commas, not {given!r:.80}.")
+        return tuple(word.strip() for word in words if word.strip())
 
 
 def _read(extra: Mapping[str, Any], *names: str | None) -> Any:
@@ -223,9 +250,3 @@ def _read(extra: Mapping[str, Any], *names: str | None) -> Any:
             if value not in (None, ""):
                 return value
     return None
-
-
-def _words(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    """A list, or text with commas."""
-    words = given.split(",") if isinstance(given, str) else given or ()
-    return tuple(word.strip() for word in words if word.strip())

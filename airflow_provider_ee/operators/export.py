@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator, XComArg
 
+from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.grid import PixelGrid
 from airflow_provider_ee.operators.templated_expression import (
     ExpressionKind,
     as_text,
+    author_kind,
+    author_literals,
     call_function,
-    expression_kind,
     holds_template,
     read_template_file,
+    render_strings,
+    render_text,
 )
 from airflow_provider_ee.outcome import airflow_outcome
 from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
@@ -32,6 +37,19 @@ DESTINATION_KEY = "destination"
 """XCom key that holds where the export writes, from the moment it is submitted."""
 
 
+_REQUEST_FIELDS = (
+    "grid",
+    "file_export_options",
+    "asset_export_options",
+    "destination",
+    "description",
+    "max_pixels",
+    "request_id",
+    "workload_tag",
+    "priority",
+)
+
+
 class EEImageExportOperator(BaseOperator):
     """Start the export of an image, and return the Operation resource as submitted.
 
@@ -41,7 +59,7 @@ class EEImageExportOperator(BaseOperator):
     REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
 
     :param expression: the computation: JSON text, the path of a ``.json`` template beside the DAG, a dict, a
-        function that returns one of these, or the dotted path of such a function. (templated)
+        function that returns text or a dict, or the dotted path of such a function. (templated)
     :param expression_kwargs: arguments for the function. (templated)
     :param grid: where the pixels lie: a ``PixelGrid``, or REST JSON. (templated)
     :param file_export_options: how files are written: ``fileFormat``, ``geoTiffOptions``, … (templated)
@@ -69,15 +87,7 @@ class EEImageExportOperator(BaseOperator):
     template_fields: Sequence[str] = (
         "expression",
         "expression_kwargs",
-        "grid",
-        "file_export_options",
-        "asset_export_options",
-        "destination",
-        "description",
-        "max_pixels",
-        "request_id",
-        "workload_tag",
-        "priority",
+        *_REQUEST_FIELDS,
         "project_id",
         "ee_conn_id",
         "impersonation_chain",
@@ -119,17 +129,17 @@ class EEImageExportOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         _refuse_waiting(
-            wait_for_completion=wait_for_completion,
-            deferrable=deferrable,
-            poll_interval=poll_interval,
-            wait_timeout=wait_timeout,
-            max_eecu_seconds=max_eecu_seconds,
-            cancel_on_kill=None if cancel_on_kill else False,
-            skip_if_empty=skip_if_empty,
+            wait_for_completion=(wait_for_completion, None, False),
+            deferrable=(deferrable, None, False),
+            poll_interval=(poll_interval, None),
+            wait_timeout=(wait_timeout, None),
+            max_eecu_seconds=(max_eecu_seconds, None),
+            cancel_on_kill=(cancel_on_kill, True),
+            skip_if_empty=(skip_if_empty, False),
         )
         self._given_expression = expression
-        self._expression_kind = expression_kind(expression)
-        if expression_kwargs is not None and self._expression_kind is not ExpressionKind.FUNCTION:
+        kind = ExpressionKind.DATA if isinstance(expression, XComArg) else author_kind(expression)
+        if expression_kwargs is not None and kind is not ExpressionKind.FUNCTION:
             raise ValueError("expression_kwargs are for a function, but expression is none; leave them out.")
         # Airflow would call a function in a template field itself, before the connection is at hand.
         self.expression = None if callable(expression) else _once_as_text(expression)
@@ -171,32 +181,48 @@ class EEImageExportOperator(BaseOperator):
     ) -> Any:
         """Render one field; the expression in its own way."""
         if content is self.expression:
-            return self._render_expression(content, context, jinja_env or self.get_template_env(), seen_oids)
+            return self._render_expression(content, context, jinja_env or self.get_template_env())
         return super().render_template(content, context, jinja_env, seen_oids)
 
-    def _render_expression(
-        self, given: Any, context: Context, environment: Any, seen_oids: set[int] | None
-    ) -> Any:
-        if seen_oids and id(self._given_expression) in seen_oids:
-            # A mapped task's argument that another task returned: data, neither template nor path nor code.
-            self._expression_kind = ExpressionKind.JSON
+    def _render_expression(self, given: Any, context: Context, environment: Any) -> Any:
+        kind = self._kind_of_expression()
+        if kind is ExpressionKind.FUNCTION:
             return given
-        if not isinstance(given, str):
-            self._expression_kind = ExpressionKind.JSON
-            return super().render_template(given, context, environment, seen_oids)
-        rendered = self._render_text(given, context, environment)
-        if self._expression_kind is ExpressionKind.TEMPLATE_FILE:
-            with airflow_outcome():
-                source = read_template_file(str(rendered), environment)
-            self._expression_kind = ExpressionKind.JSON
-            rendered = self._render_text(source, context, environment)
-        return rendered
+        if not isinstance(given, str):  # an XComArg, or a dict that holds one
+            return _once_as_text(super().render_template(given, context, environment))
+        if kind is ExpressionKind.DATA or not holds_template(given, environment):
+            source = given
+        elif kind is ExpressionKind.DICT:
+            return as_text(render_strings(json.loads(given), self._leaf_renderer(context, environment)))
+        else:
+            source = self._render_text(given, context, environment)
+        if kind is not ExpressionKind.TEMPLATE_FILE:
+            return source
+        with airflow_outcome():
+            return self._render_text(read_template_file(source, environment), context, environment)
 
-    def _render_text(self, text: str, context: Context, environment: Any) -> Any:
-        return super().render_template(text, context, environment) if holds_template(text, environment) else text
+    def _leaf_renderer(self, context: Context, environment: Any) -> Callable[[str], Any]:
+        render = super().render_template
+        return lambda leaf: render(leaf, context, environment) if holds_template(leaf, environment) else leaf
+
+    def _render_text(self, text: str, context: Context, environment: Any) -> str:
+        if not holds_template(text, environment):
+            return text
+        if dag := self.get_dag():
+            environment = dag.get_template_env(force_sandboxed=True)  # never a native one
+        return render_text(text, context, environment)
+
+    def _kind_of_expression(self) -> ExpressionKind:
+        """What the expression is; in a mapped task only what stands in the DAG file is the author's."""
+        given, dag = self._given_expression, self.get_dag()
+        written = dag.get_task(self.task_id) if dag else self
+        mapped = hasattr(written, "expand_input")
+        if isinstance(given, XComArg) or (mapped and given not in author_literals(written)):
+            return ExpressionKind.DATA
+        return author_kind(given)
 
     def _computation(self) -> Any:
-        if self._expression_kind is not ExpressionKind.FUNCTION:
+        if self._kind_of_expression() is not ExpressionKind.FUNCTION:
             return self.expression
         return call_function(self._given_expression, self.expression_kwargs or {})
 
@@ -206,20 +232,22 @@ class EEImageExportOperator(BaseOperator):
         from airflow_provider_ee.earthengine.expression import expression_from
         from airflow_provider_ee.earthengine.messages import ImageExportRequest, clean_description, parse
 
-        options = export_options(self.destination, self.file_export_options, self.asset_export_options)
-        if self.description is not None:
-            description = clean_description(self.description)
-            name_files(options, description)
-        else:
+        given = {name: _given_or_none(name, getattr(self, name)) for name in _REQUEST_FIELDS}
+        options = export_options(given["destination"], given["file_export_options"], given["asset_export_options"])
+        if given["description"] is None:
             description = clean_description(f"{self.dag_id}-{self.task_id}")
+        else:
+            description = clean_description(given["description"])
+            name_files(options, description)
+        grid = given["grid"]
         arguments = {
             "expression": expression_from(self._computation()),
             "description": description,
-            "maxPixels": self.max_pixels,
-            "grid": self.grid,
-            "requestId": self.request_id,
-            "workloadTag": self.workload_tag,
-            "priority": self.priority,
+            "maxPixels": given["max_pixels"],
+            "grid": grid.to_rest() if isinstance(grid, PixelGrid) else grid,
+            "requestId": given["request_id"],
+            "workloadTag": given["workload_tag"],
+            "priority": given["priority"],
             **options,
         }
         request: ImageExportRequest = parse(ImageExportRequest, arguments, at=())
@@ -228,16 +256,30 @@ class EEImageExportOperator(BaseOperator):
 
 def _once_as_text(given: Any) -> Any:
     """A dict as JSON text, unless it holds what another task returns."""
-    if not isinstance(given, dict) or any(True for _ in XComArg.iter_xcom_references(given)):
+    if not isinstance(given, dict):
         return given
-    return as_text(given)
+    try:
+        return as_text(given)
+    except RequestError:
+        if any(True for _ in XComArg.iter_xcom_references(given)):
+            return given
+        raise
 
 
-def _refuse_waiting(**flags: Any) -> None:
+def _refuse_waiting(**flags: tuple[Any, ...]) -> None:
     """Flags of a wait are refused, not ignored, by an operator that does not wait."""
-    for name, value in flags.items():
-        if value is not None and (value is not False or name == "cancel_on_kill"):
+    for name, (value, *harmless) in flags.items():
+        if not any(value is one for one in harmless):
             raise ValueError(
                 f"{name}={value!r} is not supported: this operator returns as soon as the export is submitted; "
                 "leave it out, and wait with EEOperationSensor."
             )
+
+
+def _given_or_none(name: str, value: Any) -> Any:
+    """What was rendered: nothing is not given, and the text of Python's None is a mistake in a template."""
+    if value == "None":
+        raise RequestError(
+            f"{name} is 'None' after rendering; the template is empty: give it a default, or leave {name} out."
+        )
+    return None if value == "" else value

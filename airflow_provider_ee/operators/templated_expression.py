@@ -1,55 +1,78 @@
 """How an operator's ``expression`` may be given, and what rendering may make of it.
 
-What the author of a DAG writes is settled when the operator is built: JSON text, the path of a ``.json``
-template, a dict, a function or the dotted path of one. What rendering yields is only ever JSON: whoever may
-trigger a DAG fills templates, and must not name files to open or code to import.
+What the author of a DAG writes is JSON text, the path of a ``.json`` template, a dict, a function or the dotted
+path of one: its look tells which. What comes from elsewhere, by rendering or from another task, is only ever
+JSON: whoever may trigger a DAG fills templates, and must not name files to open or code to import.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum
 from typing import Any
+
+from airflow_provider_ee.earthengine.errors import RequestError
 
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 class ExpressionKind(Enum):
-    """What the author of the DAG gave."""
+    """What was given."""
 
-    JSON = "JSON text or a dict"
+    TEXT = "JSON text, a template"
+    DICT = "a dict, whose strings are templates"
     TEMPLATE_FILE = "the path of a .json template"
     FUNCTION = "a function, or its dotted path"
+    DATA = "what another task returned"
 
 
-def expression_kind(given: Any) -> ExpressionKind:
-    """Settle what an argument is, by its look alone.
+def author_kind(given: Any) -> ExpressionKind:
+    """What the author of a DAG means by an argument, by its look alone.
 
-    :raises TypeError: if it is an ee object, which Airflow would serialise at every parse.
+    :raises TypeError: if it is none of the kinds; an ee object is none, since Airflow would serialise it at
+        every parse.
     """
-    if type(given).__module__.split(".")[0] == "ee":
-        raise TypeError(
-            f"expression is an ee.{type(given).__name__} object, built while the DAG is parsed; "
-            "give a function that builds it: it is called when the task runs."
-        )
+    for base in type(given).__mro__:
+        if base.__module__.split(".")[0] == "ee":
+            raise TypeError(
+                f"expression is an ee.{base.__name__} object, built while the DAG is parsed; "
+                "give a function that builds it: it is called when the task runs."
+            )
+    if isinstance(given, dict):
+        return ExpressionKind.DICT
     if callable(given):
         return ExpressionKind.FUNCTION
-    if isinstance(given, str):
-        if given.endswith(".json"):
-            return ExpressionKind.TEMPLATE_FILE
-        if _DOTTED_PATH.fullmatch(given):
-            return ExpressionKind.FUNCTION
-    return ExpressionKind.JSON
+    if not isinstance(given, str):
+        raise TypeError(f"expression must be JSON text, a path, a dict or a function, not {given!r:.80}.")
+    if given.endswith(".json"):
+        return ExpressionKind.TEMPLATE_FILE
+    return ExpressionKind.FUNCTION if _DOTTED_PATH.fullmatch(given) else ExpressionKind.TEXT
+
+
+def author_literals(mapped: Any) -> list[Any]:
+    """The expressions that stand in the DAG file for a mapped task, of ``partial`` and of ``expand``."""
+    expanded = mapped.expand_input.value
+    literals = [mapped.partial_kwargs.get("expression")]
+    if isinstance(expanded, Mapping):
+        given = expanded.get("expression")
+        literals += given if isinstance(given, (list, tuple)) else []
+    elif isinstance(expanded, (list, tuple)):
+        literals += [one.get("expression") for one in expanded if isinstance(one, Mapping)]
+    return literals
 
 
 def as_text(graph: dict[str, Any]) -> str:
-    """A dict as JSON text, which renders 25 times faster than its leaves one by one."""
+    """A dict as JSON text, which Airflow stores and shows at a fraction of what a dict costs it.
+
+    :raises RequestError: if JSON cannot hold it.
+    """
     try:
         return json.dumps(graph)
-    except TypeError as error:
-        raise TypeError(f"expression must be a JSON object: {error}.") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestError(f"expression cannot be written as JSON: {error}.") from error
 
 
 def holds_template(text: str, environment: Any) -> bool:
@@ -64,14 +87,34 @@ def holds_template(text: str, environment: Any) -> bool:
     return any(start in text for start in starts if start)
 
 
+def render_strings(value: Any, render: Callable[[str], Any]) -> Any:
+    """A copy of JSON with each string rendered: what is filled in stays within its string."""
+    if isinstance(value, str):
+        return render(value)
+    if isinstance(value, dict):
+        return {key: render_strings(item, render) for key, item in value.items()}
+    if isinstance(value, list):
+        return [render_strings(item, render) for item in value]
+    return value
+
+
+def render_text(source: str, context: Any, environment: Any) -> str:
+    """Render text as text, where the DAG renders as native objects too: those are not JSON's."""
+    try:
+        from airflow.sdk.definitions.context import render_template_to_string
+    except ImportError:  # Airflow 2
+        from airflow.utils.helpers import render_template_to_string  # type: ignore[no-redef]
+
+    rendered: str = render_template_to_string(environment.from_string(source), context)
+    return rendered
+
+
 def read_template_file(path: str, environment: Any) -> str:
     """The source of a template beside the DAG or in its ``template_searchpath``.
 
     :raises RequestError: if there is none.
     """
     from jinja2 import TemplateNotFound
-
-    from airflow_provider_ee.earthengine.errors import RequestError
 
     try:
         source: str = environment.loader.get_source(environment, path)[0]
@@ -82,26 +125,29 @@ def read_template_file(path: str, environment: Any) -> str:
     return source
 
 
-def call_function(given: Any, arguments: dict[str, Any]) -> Any:
+def call_function(given: Any, arguments: Any) -> Any:
     """Call the function that builds the expression, importing it first if it is a dotted path.
 
-    :raises RequestError: if it cannot be imported.
+    :raises RequestError: if it cannot be imported, or the arguments are no mapping.
     """
     function = _import(given) if isinstance(given, str) else given
+    if isinstance(arguments, str):
+        with suppress(ValueError):  # told below
+            arguments = json.loads(arguments)
+    if not isinstance(arguments, Mapping):
+        raise RequestError(f"expression_kwargs must be a dict or JSON text of one, not {arguments!r:.80}.")
     return function(**arguments)
 
 
 def _import(dotted_path: str) -> Callable[..., Any]:
     from importlib import import_module
 
-    from airflow_provider_ee.earthengine.errors import RequestError
-
     module, _, name = dotted_path.rpartition(".")
     try:
         function: Callable[..., Any] = getattr(import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a module does when it is imported
         raise RequestError(
-            f"expression names the function {dotted_path!r}, which was not found: {error}."
+            f"expression names the function {dotted_path!r}, which could not be imported: {error}."
         ) from error
     if not callable(function):
         raise RequestError(f"expression names {dotted_path!r}, which is not a function.")

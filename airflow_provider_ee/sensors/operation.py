@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue
+from airflow.providers.common.compat.sdk import (
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseSensorOperator,
+    PokeReturnValue,
+)
 
 from airflow_provider_ee.earthengine.errors import (
     OperationError,
@@ -83,9 +88,11 @@ class EEOperationSensor(BaseSensorOperator):
         """Wait, and say what a timeout leaves behind."""
         try:
             return super().execute(context)
-        except AirflowSensorTimeout as timeout:
-            running = ", ".join(name for name in _names(_parsed(self.operation)) if name not in self._final)
-            raise AirflowSensorTimeout(f"{timeout} The export runs on: {running}.") from None
+        except (AirflowSensorTimeout, AirflowSkipException) as end:
+            running = [name for name in _names(_parsed(self.operation)) if name not in self._final]
+            if not running:
+                raise
+            raise type(end)(f"{end} Not cancelled, so it runs on: {', '.join(running)}.") from None
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at the operations that were not final yet."""
@@ -166,10 +173,10 @@ def _parsed(given: Any) -> Any:
         return given
     try:
         return json.loads(given)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RequestError(
             f"operation is text that is neither a name nor JSON: {given!r:.80}; pass export_task.output, "
-            "or the name: {{ ti.xcom_pull(task_ids='…')['name'] }}."
+            "or {{ ti.xcom_pull(task_ids='…') | tojson }}."
         ) from None
 
 
@@ -189,8 +196,10 @@ def _name(given: Any) -> str:
         )
     name = given.get("name") if isinstance(given, Mapping) else given
     if not isinstance(name, str) or not OPERATION_NAME.fullmatch(name):
-        what = f"the name {name!r}" if name else f"{sorted(map(str, given))!r:.80} and no name"
-        raise RequestError(f"operation has {what}; it must be projects/PROJECT/operations/ID, or hold it as name.")
+        raise RequestError(
+            f"operation {given!r:.80} has no name of the form projects/PROJECT/operations/ID; "
+            "give what an export operator returned, or its name."
+        )
     return name
 
 

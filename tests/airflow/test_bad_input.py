@@ -98,8 +98,8 @@ VALUES = [
     ({"max_pixels": "many"}, "maxPixels must be a whole number, not 'many'."),
     ({"max_pixels": "1e30"}, "maxPixels must be a whole number, not '1e30'."),
     ({"max_pixels": "nan"}, "maxPixels must be a whole number, not 'nan'."),
-    ({"description": 20200115}, "description must be text, but rendering made it the number 20200115;"),
-    ({"workload_tag": 7}, "workloadTag must be text, but rendering made it the number 7;"),
+    ({"description": 20200115}, "description must be text, not the number 20200115; where rendering made it one"),
+    ({"workload_tag": 7}, "workloadTag must be text, not the number 7;"),
     ({"description": "\N{EARTH GLOBE EUROPE-AFRICA}"}, "must hold a letter or a digit (a-z, A-Z, 0-9)."),
     (
         {"expression": {"result": "0", "values": {"0": {"constantValue": "x" * 10_485_760}}}},
@@ -150,7 +150,10 @@ EXPRESSIONS = [
     ({"expression": "{{ 'etc' }}/{{ 'passwd' }}"}, "never as a path or as code"),
     ({"expression": "{{ 'ndvi' }}{{ '.json' }}"}, "never as a path or as code"),
     ({"expression": "{{ 'os.getcwd' }}"}, "never as a path or as code"),
-    ({"expression": "no.such.module"}, "expression names the function 'no.such.module', which was not found"),
+    (
+        {"expression": "no.such.module"},
+        "expression names the function 'no.such.module', which could not be imported",
+    ),
     ({"expression": "os.sep"}, "expression names 'os.sep', which is not a function."),
     ({"expression": "missing.json"}, "expression file 'missing.json' was not found beside the DAG"),
     ({"expression": "../../secret.json"}, "expression file '../../secret.json' was not found beside the DAG"),

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import requests
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 from examples import GRID, constant_image
 
+from airflow_provider_ee.earthengine.expression import expression_from
 from airflow_provider_ee.earthengine.grid import PixelGrid
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.operators.export import EEImageExportOperator
@@ -109,7 +110,8 @@ def test_native_rendering_changes_nothing_that_counts(run: Any, native: bool) ->
 def test_a_date_that_became_a_number_is_refused(run: Any, sent: Any) -> None:
     run = type(run)(render_template_as_native_obj=True)
     with pytest.raises(
-        AirflowFailException, match="description must be text, but rendering made it the number 20200115"
+        AirflowFailException,
+        match="description must be text, not the number 20200115; where rendering made it one",
     ):
         run(build(run, description="{{ ds_nodash }}"))
 
@@ -156,18 +158,84 @@ def test_rendered_text_is_never_a_path(run: Any, tmp_path: Path, sent: Any, text
         run(build(run, expression=text))
 
 
-def test_what_another_task_returned_is_never_a_template_a_path_or_code(run: Any, tmp_path: Path) -> None:
-    """A mapped task's arguments come from elsewhere; Airflow names them to the rendering by their identity."""
+MARKED = {"result": "0", "values": {"0": {"constantValue": "{{ ds }}"}}}
+
+
+@pytest.mark.parametrize("how", ["expand", "expand_kwargs"])
+def test_what_another_task_returned_is_never_a_template_a_path_or_code(run: Any, tmp_path: Path, how: str) -> None:
     (tmp_path / "x.json").write_text(json.dumps(constant_image()))
     run = type(run)(template_searchpath=str(tmp_path))
-    marked = {"result": "0", "values": {"0": {"constantValue": "{{ ds }}"}}}
-    for value, kept in (("x.json", "x.json"), ("os.getcwd", "os.getcwd"), (marked, json.dumps(marked))):
-        operator = build(run, expression=value)
+    upstream = BaseOperator(task_id="upstream", dag=run.dag).output
+    partial = EEImageExportOperator.partial(task_id="export", dag=run.dag, destination="gs://bucket/prefix")
+    mapped = partial.expand(expression=upstream) if how == "expand" else partial.expand_kwargs(upstream)
+    for value in ("x.json", "os.getcwd", "{{ ds }}", MARKED, "{% raw %}"):
+        operator = mapped.unmap({"expression": value})
         operator._do_render_template_fields(
-            operator, ["expression"], run.context, operator.get_template_env(), {id(value)}
+            operator, operator.template_fields, run.context, operator.get_template_env(), set()
         )
+        kept = value if isinstance(value, str) else json.dumps(value)
         assert operator.expression == kept
         assert operator._computation() == kept
+
+
+@pytest.mark.parametrize("how", ["expand", "expand_kwargs", "partial"])
+def test_what_the_author_maps_over_means_what_it_says(run: Any, tmp_path: Path, how: str) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(constant_image(8)).replace("8", "{{ ds_nodash }}"))
+    run = type(run)(template_searchpath=str(tmp_path))
+    literals = ["x.json", "test_export_operator.twenty_twenty", json.dumps(constant_image(20200115))]
+    for number, literal in enumerate(literals):
+        partial = EEImageExportOperator.partial(
+            task_id=f"export-{number}", dag=run.dag, **({"expression": literal} if how == "partial" else {})
+        )
+        if how == "partial":
+            mapped = partial.expand(destination=["gs://bucket/prefix"])
+        elif how == "expand":
+            mapped = partial.expand(expression=[literal])
+        else:
+            mapped = partial.expand_kwargs([{"expression": literal}])
+        operator = mapped.unmap({} if how == "partial" else {"expression": literal})
+        operator._do_render_template_fields(
+            operator, operator.template_fields, run.context, operator.get_template_env(), set()
+        )
+        assert expression_from(operator._computation()) == constant_image(20200115)
+
+
+def twenty_twenty() -> dict[str, Any]:
+    return constant_image(20200115)
+
+
+def test_strings_of_a_dict_are_rendered_within_themselves(run: Any) -> None:
+    """Quotes in a template and in what fills it change neither the JSON nor the graph."""
+    run.context["params"] = {"x": 'a "b", "extra": {}\n\\n'}
+    graph = {"result": "0", "values": {"0": {"constantValue": '{{ params["x"] }}'}}}
+    sent = requested(run, expression=graph)["expression"]
+    assert sent == {"result": "0", "values": {"0": {"constantValue": run.context["params"]["x"]}}}
+
+
+def test_brackets_of_a_dict_are_not_delimiters(run: Any) -> None:
+    run = type(run)(jinja_environment_kwargs={"variable_start_string": "[[", "variable_end_string": "]]"})
+    graph = {"result": "0", "values": {"0": {"constantValue": [[1, 2], [3, "[[ ds ]]"]]}}}
+    sent = requested(run, expression=graph)["expression"]
+    assert sent["values"]["0"] == {"constantValue": [[1, 2], [3, "2020-01-15"]]}
+
+
+def test_text_is_rendered_as_text_where_all_else_is_native(run: Any) -> None:
+    run = type(run)(render_template_as_native_obj=True)
+    text = '{"result": "0", "values": {"0": {"constantValue": "a\\/b {{ ds }}"}}}'
+    assert requested(run, expression=text)["expression"]["values"]["0"] == {"constantValue": "a/b 2020-01-15"}
+
+
+@pytest.mark.parametrize("unset", ["", "{{ params.get('x', '') }}"])
+def test_a_template_that_yields_nothing_leaves_the_field_out(run: Any, unset: str) -> None:
+    fields = ("request_id", "workload_tag", "priority", "max_pixels", "description", "grid", "file_export_options")
+    request = requested(run, **dict.fromkeys(fields, unset))
+    assert set(request) == {"expression", "description", "fileExportOptions"}
+
+
+@pytest.mark.parametrize("field", ["request_id", "workload_tag", "description", "destination", "grid", "priority"])
+def test_the_text_none_is_refused(run: Any, sent: Any, field: str) -> None:
+    with pytest.raises(AirflowFailException, match=f"{field} is 'None' after rendering; the template is empty"):
+        run(build(run, **{field: "{{ params.get('x') }}"}))
 
 
 def test_a_dict_is_kept_as_text_from_the_start(run: Any) -> None:

@@ -45,6 +45,25 @@ def test_arguments_come_before_the_connection(connect: Connect) -> None:
     assert hook.project_id == "other"
     assert hook._settings.impersonation_chain == ("b@x", "c@x")
     assert EarthEngineHook("mine")._settings.impersonation_chain == ("a@x",)
+    rendered = EarthEngineHook("mine", impersonation_chain='["d@x", "e@x"]')
+    assert rendered._settings.impersonation_chain == ("d@x", "e@x")
+
+
+class Broken:
+    """A connection whose extra Airflow could not read, which it says in its log only."""
+
+    def __init__(self, extra: str) -> None:
+        self.extra = extra
+        self.extra_dejson: Any = {} if extra == "{nope" else json.loads(extra)
+
+
+@pytest.mark.parametrize("extra", ["{nope", "[1]", "5"])
+def test_an_extra_that_is_no_json_object_does_not_become_another_identity(
+    monkeypatch: pytest.MonkeyPatch, extra: str
+) -> None:
+    monkeypatch.setattr(EarthEngineHook, "get_connection", lambda self, conn_id: Broken(extra))
+    with pytest.raises(RequestError, match="the connection 'mine' has an extra that is not a JSON object"):
+        assert EarthEngineHook("mine").client
 
 
 @pytest.mark.parametrize("prefix", ["", "extra__google_cloud_platform__"])
@@ -83,11 +102,19 @@ def test_without_the_default_connection_the_machine_is_asked(monkeypatch: pytest
         ),
         (
             {"project": "p", "anonymous": True, "num_retries": "x"},
-            "sets num_retries to 'x'; it must be a number of",
+            "sets num_retries to 'x'; write a whole number from 0 to 86400.",
         ),
         (
+            {"project": "p", "anonymous": True, "timeout": 0},
+            "sets timeout to 0; write a number greater than 0 and up to 86400.",
+        ),
+        ({"project": "p", "anonymous": True, "num_retries": "2.7"}, "sets num_retries to '2.7'; write a whole"),
+        ({"project": "p", "anonymous": "maybe"}, "sets anonymous to 'maybe'; write true or false."),
+        ({"project": "p", "scopes": 5}, "scopes must be a list of text or text with commas, not 5."),
+        ({"project": "../x", "anonymous": True}, "project '../x' is not the id or number of a Cloud project."),
+        (
             {"project": "p", "anonymous": True, "timeout": -1},
-            "sets timeout to -1; it must be a number of 0 or more",
+            "sets timeout to -1; write a number greater than 0 and up to 86400.",
         ),
         ({"project": "p", "anonymous": True}, "anonymous and token are for an emulator on a loopback address"),
         ({"project": "p", "api_endpoint": "http://127.0.0.1:1"}, "where real credentials must not go"),

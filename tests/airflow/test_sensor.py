@@ -247,12 +247,16 @@ def test_a_look_that_is_refused_may_be_retried(
     assert not isinstance(failure.value, AirflowFailException)
 
 
+@pytest.mark.parametrize("soft_fail", [False, True])
 def test_a_timeout_says_that_the_export_runs_on_and_cancels_nothing(
-    run: Any, submit: Any, connected_emulator: EarthEngineEmulator
+    run: Any, submit: Any, connected_emulator: EarthEngineEmulator, soft_fail: bool
 ) -> None:
     operation = submit()
-    task = sensor(run, operation, timeout=0, poke_interval=0.01)
-    with pytest.raises(AirflowSensorTimeout, match=rf"The export runs on: {operation['name']}\."):
+    task = sensor(run, operation, timeout=0, poke_interval=0.01, soft_fail=soft_fail)
+    with pytest.raises(
+        AirflowSkipException if soft_fail else AirflowSensorTimeout,
+        match=rf"Not cancelled, so it runs on: {operation['name']}\.",
+    ):
         task.execute(run.context)
     state = EarthEngineHook().get_operation(operation["name"])["metadata"]["state"]
     assert state == "RUNNING"
@@ -265,12 +269,13 @@ def test_a_timeout_says_that_the_export_runs_on_and_cancels_nothing(
         ("", "operation is empty"),
         ("{{ none }}", "operation is empty"),
         ([None], "operation is empty"),
-        ({"done": True}, "operation has ['done'] and no name; it must be projects/PROJECT/operations/ID"),
-        ({}, "operation has [] and no name"),
-        ("ABCDEF", "operation has the name 'ABCDEF'; it must be projects/PROJECT/operations/ID"),
+        ({"done": True}, "operation {'done': True} has no name of the form projects/PROJECT/operations/ID; give"),
+        ({}, "operation {} has no name"),
+        (0, "operation 0 has no name"),
+        ("ABCDEF", "operation 'ABCDEF' has no name of the form projects/PROJECT/operations/ID"),
         ("{'name': 'projects/p/operations/A'}", "operation is text that is neither a name nor JSON"),
-        ({"name": "../../etc/passwd"}, "operation has the name '../../etc/passwd'"),
-        ("/etc/passwd.json", "operation has the name '/etc/passwd.json'"),
+        ({"name": "../../etc/passwd"}, "operation {'name': '../../etc/passwd'} has no name of the form"),
+        ("/etc/passwd.json", "operation '/etc/passwd.json' has no name of the form"),
         (
             "projects/elsewhere/operations/A",
             "operation projects/elsewhere/operations/A belongs to project 'elsewhere', but this sensor looks in "

@@ -186,6 +186,11 @@ def test_tokens_are_sent_and_needed(start_emulator: Callable[..., EarthEngineEmu
         ("https://user:word@earthengine.googleapis.com", True, "must be a plain base URL"),
         ("https://earthengine.googleapis.com/v1", True, "must be a plain base URL"),
         ("ftp://127.0.0.1", False, "must be a plain base URL"),
+        ("http://[::1", False, "must be a plain base URL"),
+        ("http://127.0.0.1:99999", False, "must be a plain base URL"),
+        ("http://127.0.0.1#x", False, "must be a plain base URL"),
+        ("http://:hush@127.0.0.1", False, "must be a plain base URL"),
+        ("http://me:hush@127.0.0.1", False, "must be a plain base URL"),
         ("https://earthengine.googleapis.com", False, "anonymous and token are for an emulator"),
     ],
 )
@@ -193,6 +198,7 @@ def test_credentials_go_where_they_belong(endpoint: str, real: bool, sentence: s
     with pytest.raises(RequestError) as refusal:
         EarthEngineClient(AnonymousCredentials(), "p", endpoint=endpoint, real_credentials=real)
     assert sentence in str(refusal.value)
+    assert "hush" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -230,3 +236,35 @@ def test_a_service_that_is_not_there_is_told_in_a_sentence() -> None:
 def test_only_names_of_operations_are_asked_for(client: EarthEngineClient, name: str) -> None:
     with pytest.raises(RequestError, match="is not the name of an operation"):
         client.get_operation(name)
+
+
+@pytest.mark.parametrize(
+    "project", ["", " ", "a b", "..", "p/operations/A:cancel?x=", "p#", "p%2e", "projects/p", "p\n", "-\u00e9"]
+)
+def test_a_project_is_a_name_and_nothing_that_leads_elsewhere(project: str) -> None:
+    with pytest.raises(RequestError, match="is not the id or number of a Cloud project"):
+        EarthEngineClient(AnonymousCredentials(), project)
+
+
+@pytest.mark.parametrize("project", ["my-project-1", "123456789", "example.com:old-project"])
+def test_every_kind_of_project_is_taken(project: str) -> None:
+    assert EarthEngineClient(AnonymousCredentials(), project).project == project
+
+
+def test_an_answer_without_a_name_leaves_open_what_happened(
+    client: EarthEngineClient, emulator: EarthEngineEmulator
+) -> None:
+    """Not an error of the request: the export may have started."""
+    fault(emulator, "image.export", point="after", status=200)
+    with pytest.raises(TransientError, match=r"image\.export got an answer that names no operation"):
+        client.export("image", BODY)
+
+
+def test_a_token_that_no_header_may_hold_is_not_shown(emulator: EarthEngineEmulator) -> None:
+    for token in ("hush\n", "hush\u2603"):
+        client = EarthEngineClient(Credentials(token=token), "p", endpoint=emulator.url, real_credentials=False)
+        with pytest.raises(AuthError) as refusal:
+            client.get_config()
+        assert "hush" not in str(refusal.value)
+        assert refusal.value.__cause__ is None
+        assert refusal.value.__suppress_context__

@@ -116,7 +116,7 @@ def test_a_quota_project_is_sent_with_each_call(key: dict[str, Any]) -> None:
 def test_anonymous_and_token_are_not_real() -> None:
     anonymous, _ = load_credentials(CredentialSettings(anonymous=True))
     assert isinstance(anonymous, AnonymousCredentials)
-    fixed, _ = load_credentials(CredentialSettings(token="abc"))
+    fixed, _ = load_credentials(CredentialSettings(token="abc\n"))
     assert fixed.token == "abc"
     assert not CredentialSettings(anonymous=True).are_real
     assert not CredentialSettings(token="abc").are_real
@@ -169,21 +169,38 @@ def test_without_anything_the_machine_is_asked(monkeypatch: pytest.MonkeyPatch) 
         ),
         (
             CredentialSettings(keyfile_dict="{hush"),
-            "credentials from keyfile_dict could not be loaded: JSONDecodeError.",
+            "credentials from keyfile_dict could not be read (JSONDecodeError);",
         ),
         (
             CredentialSettings(keyfile_dict='["hush"]'),
-            "credentials from keyfile_dict could not be loaded: ValueError.",
+            "credentials from keyfile_dict could not be read (ValueError);",
         ),
         (
             CredentialSettings(keyfile_dict={"type": "service_account", "private_key": "hush"}),
             "could not be loaded",
         ),
-        (CredentialSettings(keyfile_dict={"type": "unknown", "secret": "hush"}), "could not be loaded"),
+        (CredentialSettings(keyfile_dict={"type": "unknown", "secret": "hush"}), "of a type that is not known."),
+        (
+            CredentialSettings(keyfile_dict={"type": "hush"}),
+            "the credentials in keyfile_dict are of a type that is",
+        ),
+        (
+            CredentialSettings(key_path='{"private_key": "hush"}'),
+            "key_path holds JSON instead of a path; put it in",
+        ),
+        (CredentialSettings(credential_config_file={"private_key": "hush"}), "credential_config_file holds JSON"),
+        (
+            CredentialSettings(token="hush\x00hush"),
+            "the connection's token holds characters that no HTTP header may",
+        ),
+        (
+            CredentialSettings(anonymous=True, quota_project_id="p"),
+            "sets anonymous and quota_project_id; leave out",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_told_without_its_content(settings: CredentialSettings, sentence: str) -> None:
-    with pytest.raises(AuthError) as refusal:
+    with pytest.raises((AuthError, RequestError)) as refusal:
         load_credentials(settings)
     assert sentence in str(refusal.value)
     assert "hush" not in str(refusal.value)

@@ -93,7 +93,9 @@ def test_the_texts_that_no_status_is_known_for_are_told_by_their_words(status: i
     assert type(error(status, used)) is DuplicateRequestError
 
 
-@pytest.mark.parametrize("text", ["<html>Bad gateway</html>", "", "[]", '{"error": "text"}', '{"error": {}}'])
+@pytest.mark.parametrize(
+    "text", ["<html>Bad gateway</html>", "", "[]", '{"error": "text"}', '{"error": {}}', "[" * 99_999]
+)
 def test_a_body_that_is_not_googles_is_cut_short(text: str) -> None:
     failure = HttpFailure.from_response(502, text * 100, {})
     told = error_from_http(failure, call="operations.get", project="p")
@@ -109,6 +111,9 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     date = error(503, Retry_After=format_datetime(datetime.now(timezone.utc) + timedelta(seconds=90)))
     assert isinstance(date, TransientError)
     assert date.retry_after == pytest.approx(90, abs=5)
+    zoneless = error(503, Retry_After="Sun, 22 Nov 2020 01:02:03 -0000")
+    assert isinstance(zoneless, TransientError)
+    assert zoneless.retry_after == 0
     nonsense = error(503, Retry_After="soon")
     assert isinstance(nonsense, TransientError)
     assert nonsense.retry_after is None

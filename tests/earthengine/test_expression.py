@@ -93,8 +93,8 @@ def test_a_deep_constant_counts() -> None:
         (None, "expression is empty"),
         ({}, "expression is empty"),
         ("{nope", "expression is not JSON (Expecting property name"),
-        ("ndvi.json", "rendered text is only ever read as JSON, never as a path or as code"),
-        ("os.system", "rendered text is only ever read as JSON, never as a path or as code"),
+        ("ndvi.json", "only ever read as JSON, never as a path or as code"),
+        ("os.system", "only ever read as JSON, never as a path or as code"),
         (5, "expression must be a JSON object, not int."),
         ([ONE], "expression must be a JSON object, not list."),
         ({"constantValue": 1}, 'expression is a bare constantValue node; wrap it as {"result": "0"'),
@@ -120,6 +120,16 @@ def test_a_deep_constant_counts() -> None:
         ('{"result":"0","values":{"0":{"constantValue":NaN}}}', "expression holds NaN, which JSON does not have"),
         ('{"result":"0","values":{"0":{"constantValue":-Infinity}}}', "expression holds -Infinity"),
         ({"result": "0", "values": {"0": {"wrong": 1}}}, "values['0'] has a node of the unknown kind 'wrong'."),
+        (
+            '{"result":"0","values":{"0":{"constantValue":' + "9" * 5000 + "}}}",
+            "expression is not JSON (Exceeds the limit",
+        ),
+        (
+            {"result": "0", "values": {"0": {"arrayValue": {"values": 5}}}},
+            "has an arrayValue whose values are not a list",
+        ),
+        ({"result": "0", "values": {"0": {1: 2, "a": 3}}}, "where a node of exactly one kind must stand."),
+        ({"result": "0", "values": {"0": {"valueReference": None}}}, "refers to None, but a key is text."),
         ({"result": "0", "values": {"0": 5}}, "values['0'] has 5 where a node of exactly one kind must stand."),
         (
             {"result": "0", "values": {"0": {"functionInvocationValue": {"arguments": {}}}}},
@@ -127,7 +137,7 @@ def test_a_deep_constant_counts() -> None:
         ),
         (
             {"result": "0", "values": {"0": {"functionInvocationValue": {"functionName": "f", "arguments": []}}}},
-            "values['0'] has arguments that are no JSON object.",
+            "values['0']: arguments must be a JSON object, not [].",
         ),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -103,11 +104,46 @@ def test_rest_round_trip() -> None:
         (("EPSG:4326", 1, (0, 0, math.inf, 1)), "bounds must be finite numbers, not inf."),
         (("EPSG:4326", 1, (0, 0, 1e-9, 1)), "are thinner than a millionth of a pixel"),
         (("EPSG:4326", 1, (0, 0, 1, 1), (0,)), "anchor must be (x, y), not (0,)."),
+        (("EPSG:4326", 1, (0, 0, 1, 1), 15), "anchor must be (x, y), not 15."),
+        (("EPSG:4326", 1, None), "bounds must be (min x, min y, max x, max y), not None."),
+        ((4326, 1, (0, 0, 1, 1)), "the crs of a PixelGrid must be text such as 'EPSG:32719', not 4326."),
     ],
 )
 def test_what_is_no_grid_is_refused(arguments: tuple, sentence: str) -> None:
     with pytest.raises(RequestError) as refusal:
         PixelGrid.from_bounds(*arguments)
+    assert sentence in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"affineTransform": {"scalex": 10}}, "affineTransform has 'scalex', but holds scaleX, shearX"),
+        ({"affineTransform": {"scaleX": "nan", "scaleY": -1}}, "must be finite numbers, not ['nan', 0.0"),
+        ({"affineTransform": {"scaleY": -1}}, "the scale of a PixelGrid must not be 0"),
+        ({"affineTransform": [1, 0, 0, 0, -1, 0]}, "affineTransform has [1, 0, 0, 0, -1, 0], but holds scaleX"),
+        (
+            {"dimensions": {"width": 5.9, "height": 1}},
+            "the width of a PixelGrid must be a whole number of 1 or more",
+        ),
+        (
+            {"dimensions": {"width": -5, "height": 1}},
+            "the width of a PixelGrid must be a whole number of 1 or more",
+        ),
+        (
+            {"dimensions": {"width": True, "height": 1}},
+            "the width of a PixelGrid must be a whole number of 1 or more",
+        ),
+        ({"dimensions": {"width": 5}}, "the height of a PixelGrid must be a whole number of 1 or more, not 0"),
+        ({"crsWkt": "PROJCS[]"}, "a PixelGrid needs crsCode or crsWkt"),
+        ({"crsCode": 4326}, "the crs of a PixelGrid must be text such as 'EPSG:32719', not 4326"),
+        ({"dimension": {}}, "a PixelGrid has 'dimension', but holds crsCode"),
+    ],
+)
+def test_a_rest_grid_is_read_to_the_letter(change: dict[str, Any], sentence: str) -> None:
+    grid = PixelGrid.from_bounds("EPSG:4326", 1, (0, 0, 1, 1)).to_rest()
+    with pytest.raises(RequestError) as refusal:
+        PixelGrid.from_rest({**grid, **change})
     assert sentence in str(refusal.value)
 
 

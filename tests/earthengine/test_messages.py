@@ -110,13 +110,52 @@ def test_int64_travels_as_decimal_text(given: Any) -> None:
 
 def test_rendered_text_may_stand_for_numbers_booleans_and_messages() -> None:
     options = {**FILES, "geoTiffOptions": {"cloudOptimized": "True", "noData": "-1", "tileSize": "512"}}
-    with pytest.raises(RequestError, match="noData must be a JSON object"):
-        body(fileExportOptions=options)
-    options["geoTiffOptions"]["noData"] = {"floatValue": "-1"}
     sent = body(fileExportOptions=json.dumps(options), priority="7")
     geotiff = sent["fileExportOptions"]["geoTiffOptions"]
     assert geotiff == {"cloudOptimized": True, "noData": {"floatValue": -1.0}, "tileSize": 512}
     assert sent["priority"] == 7
+
+
+@pytest.mark.parametrize("field", ["maxPixels", "priority"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "1e1000000",
+        pytest.param(10**5000, id="huge"),
+        pytest.param(10**400, id="large"),
+        "NaN",
+        "",
+        [1],
+        b"5",
+        True,
+    ],
+)
+def test_what_is_no_whole_number_is_refused_in_a_short_sentence(field: str, value: Any) -> None:
+    with pytest.raises(RequestError) as refusal:
+        body(**{field: value})
+    assert str(refusal.value).startswith(f"{field} must be a whole number, not ")
+    assert len(str(refusal.value)) < 150
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "[1]", "5", "{nope"])
+def test_text_that_is_no_object_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match=r"grid must be a JSON object, not"):
+        body(grid=text)
+
+
+def test_a_transform_turned_by_90_degrees_needs_no_scale() -> None:
+    transform = {"shearX": 10.0, "shearY": -10.0, "translateX": 5.0}
+    assert (
+        body(grid={"crsCode": "EPSG:4326", "affineTransform": transform})["grid"]["affineTransform"]["scaleX"] == 0
+    )
+    tiny = {"scaleX": 1e-200, "scaleY": -1e-200}
+    assert body(grid={"crsCode": "EPSG:4326", "affineTransform": tiny})
+
+
+def test_the_smallest_int64_is_a_no_data_value() -> None:
+    options = {**FILES, "geoTiffOptions": {"noData": {"integerValue": str(-(2**63))}}}
+    sent = body(fileExportOptions=options)["fileExportOptions"]["geoTiffOptions"]["noData"]
+    assert sent == {"integerValue": "-9223372036854775808"}
 
 
 def test_a_plain_number_is_a_no_data_value_and_nan_is_spelt_out() -> None:
@@ -147,6 +186,7 @@ def test_a_body_over_10_mb_is_refused_before_it_is_sent() -> None:
         ("drive://folder", None, None, "named", "drive://folder/named"),
         ("drive:///prefix", None, None, None, "drive:///prefix"),
         ("projects/p/assets/a/b", None, {"pyramidingPolicy": "MODE"}, None, "projects/p/assets/a/b"),
+        ("projects/p/assets/a/b", {}, None, None, "projects/p/assets/a/b"),
         (None, FILES, None, "named", "gs://bucket/prefix"),
         (None, None, ASSET, None, "projects/p/assets/folder/name"),
     ],

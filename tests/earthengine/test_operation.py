@@ -33,6 +33,9 @@ def operation(state: str | None = None, *, error: dict[str, Any] | None = None, 
         ({"done": True, "error": {"code": 3, "message": "no"}}, "FAILED"),
         ({"done": True, "error": {"code": 1, "message": "Cancelled."}}, "CANCELLED"),
         ({"metadata": {"state": "SOMETHING_NEW"}}, "SOMETHING_NEW"),
+        ({"done": True, "metadata": {"state": "RUNNING"}, "error": {"code": 3, "message": "no"}}, "FAILED"),
+        ({"done": True, "metadata": {"state": "SOMETHING_NEW"}, "response": {}}, "SUCCEEDED"),
+        ({"metadata": [1]}, "PENDING"),
     ],
 )
 def test_the_state_is_read_or_implied(resource: dict[str, Any], state: str) -> None:
@@ -56,7 +59,7 @@ def test_a_summary_is_one_line_for_a_log() -> None:
 
 
 def test_odd_values_do_not_break_the_view() -> None:
-    odd = operation("RUNNING", progress="x", attempt=None, batchEecuUsageSeconds="nope", stages=[None, 5])
+    odd = operation("RUNNING", progress="x", attempt=1e400, batchEecuUsageSeconds="nope", stages=[None, 5])
     assert (odd.progress, odd.attempt, odd.eecu_seconds, odd.stage) == (0.0, 1, 0.0, "")
 
 

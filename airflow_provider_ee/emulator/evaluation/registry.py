@@ -22,6 +22,7 @@ from airflow_provider_ee.emulator.evaluation.projection import Projection
 from airflow_provider_ee.emulator.evaluation.values import Feature, Filter, Function, Reducer
 
 _REQUIRED = inspect.Parameter.empty
+_UNIONS = (types.UnionType, typing.Union)  # Python 3.10 makes the latter of a default that is None
 
 Implementation = TypeVar("Implementation", bound=Callable[..., Any])
 
@@ -122,7 +123,7 @@ def coerce(value: Any, wanted: Any) -> Any:
     """``value`` as the ``wanted`` type; TypeError says in words what it must be."""
     if wanted is Any:
         return value
-    if isinstance(wanted, types.UnionType):
+    if typing.get_origin(wanted) in _UNIONS:
         return _coerce_to_any(value, [each for each in typing.get_args(wanted) if each is not types.NoneType])
     if typing.get_origin(wanted) is list:
         (element,) = typing.get_args(wanted)

@@ -17,7 +17,7 @@ def run(steps: Steps) -> Any:
         try:
             stack.append(stack[-1].send(result))
             result = None
-        except StopIteration as stop:  # noqa: PERF203
+        except StopIteration as stop:
             stack.pop()
             result = stop.value
     return result
