@@ -14,9 +14,8 @@ from airflow_provider_ee.earthengine.messages import (
     ImageAssetExportOptions,
     ImageExportRequest,
     ImageFileExportOptions,
-    Message,
-    parse,
 )
+from airflow_provider_ee.earthengine.validation import Message, parse
 
 _FORMS = "gs://bucket/prefix, drive://folder/prefix or projects/PROJECT/assets/NAME"
 
@@ -88,8 +87,9 @@ def _as_given(model: type[Message], name: str, options: Mapping[str, Any] | str 
     """The options under their REST names, without the defaults."""
     if options is None:
         return None
-    message: Message = parse(model, options, at=(name,))
-    return message.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    return parse(model, options, at=(name,)).model_dump(
+        mode="json", by_alias=True, exclude_unset=True, exclude_none=True
+    )
 
 
 def _merged(options: dict[str, Any], place: dict[str, Any], destination: str) -> dict[str, Any]:

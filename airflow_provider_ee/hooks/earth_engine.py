@@ -84,7 +84,7 @@ class EarthEngineHook(BaseHook):
 
         endpoint = str(self._fields.get("api_endpoint") or DEFAULT_ENDPOINT)
         real = self._settings.are_real
-        check_endpoint(endpoint, real_credentials=real)
+        check_endpoint(endpoint, real_credentials=real)  # before credentials are loaded for it
         return EarthEngineClient(
             self.get_credentials(),
             self.project_id,
@@ -115,7 +115,8 @@ class EarthEngineHook(BaseHook):
         :raises EarthEngineError: of the kind that fits.
         """
         from airflow_provider_ee.earthengine.expression import expression_from
-        from airflow_provider_ee.earthengine.messages import ImageExportRequest, parse
+        from airflow_provider_ee.earthengine.messages import ImageExportRequest
+        from airflow_provider_ee.earthengine.validation import parse
 
         if kind != ImageExportRequest.kind:
             raise RequestError(f"an export of the kind {kind!r} is not supported; known is 'image'.")
@@ -123,7 +124,7 @@ class EarthEngineHook(BaseHook):
             message = request
         else:
             checked = {**request, "expression": expression_from(request.get("expression"))}
-            message = parse(ImageExportRequest, checked, at=())
+            message = parse(ImageExportRequest, checked)
         return self.client.export(kind, message.body())
 
     def export_image(self, request: Mapping[str, Any] | ImageExportRequest) -> dict[str, Any]:

@@ -230,7 +230,8 @@ class EEImageExportOperator(BaseOperator):
         """The arguments, as rendered, as one checked request."""
         from airflow_provider_ee.earthengine.destination import export_options, name_files
         from airflow_provider_ee.earthengine.expression import expression_from
-        from airflow_provider_ee.earthengine.messages import ImageExportRequest, clean_description, parse
+        from airflow_provider_ee.earthengine.messages import ImageExportRequest, clean_description
+        from airflow_provider_ee.earthengine.validation import parse
 
         given = {name: _given_or_none(name, getattr(self, name)) for name in _REQUEST_FIELDS}
         options = export_options(given["destination"], given["file_export_options"], given["asset_export_options"])
@@ -250,8 +251,7 @@ class EEImageExportOperator(BaseOperator):
             "priority": given["priority"],
             **options,
         }
-        request: ImageExportRequest = parse(ImageExportRequest, arguments, at=())
-        return request
+        return parse(ImageExportRequest, arguments)
 
 
 def _once_as_text(given: Any) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 HEAVY = (
     "airflow_provider_ee.earthengine.messages",
+    "airflow_provider_ee.earthengine.validation",
     "airflow_provider_ee.earthengine.client",
     "airflow_provider_ee.earthengine.credentials",
     "airflow_provider_ee.earthengine.destination",

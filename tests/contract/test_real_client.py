@@ -16,7 +16,8 @@ from google.oauth2.credentials import Credentials
 
 from airflow_provider_ee.earthengine.destination import export_options
 from airflow_provider_ee.earthengine.grid import PixelGrid
-from airflow_provider_ee.earthengine.messages import ImageExportRequest, parse
+from airflow_provider_ee.earthengine.messages import ImageExportRequest
+from airflow_provider_ee.earthengine.validation import parse
 from airflow_provider_ee.emulator import EarthEngineEmulator
 
 
@@ -74,7 +75,7 @@ def exported_by_us(emulator: EarthEngineEmulator, folder: Path) -> np.ndarray:
     expression = ee.serializer.encode(ndvi("2020-01-15", "2020-01-16"), for_cloud_api=True)
     options = export_options("gs://bucket/ours", None, None)
     request = {"expression": expression, "grid": grid.to_rest(), **options}
-    body = parse(ImageExportRequest, request, at=()).body()
+    body = parse(ImageExportRequest, request).body()
     requests.post(f"{emulator.url}/v1/projects/test-project/image:export", data=body).raise_for_status()
     advance(emulator)
     with rasterio.open(folder / "output" / "gs" / "bucket" / "ours.tif") as image:

@@ -12,7 +12,8 @@ import pytest
 
 from airflow_provider_ee.earthengine.destination import export_options
 from airflow_provider_ee.earthengine.expression import expression_from
-from airflow_provider_ee.earthengine.messages import ImageExportRequest, parse
+from airflow_provider_ee.earthengine.messages import ImageExportRequest
+from airflow_provider_ee.earthengine.validation import parse
 from airflow_provider_ee.emulator.schema import read_body
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
@@ -68,5 +69,5 @@ def test_what_we_send_is_what_the_schema_allows(case: dict[str, Any]) -> None:
     options = export_options(case["destination"], case.get("file"), case.get("asset"))
     one = {"result": "0", "values": {"0": {"constantValue": 1}}}
     request = {"expression": one, "maxPixels": case.get("max_pixels"), **options}
-    body = parse(ImageExportRequest, request, at=()).body()
+    body = parse(ImageExportRequest, request).body()
     assert read_body(body, "ExportImageRequest") == json.loads(body)

@@ -14,8 +14,8 @@ from airflow_provider_ee.earthengine.messages import (
     MAX_BODY_BYTES,
     ImageExportRequest,
     clean_description,
-    parse,
 )
+from airflow_provider_ee.earthengine.validation import parse
 
 ONE = {"result": "0", "values": {"0": {"constantValue": 1}}}
 FILES = {"cloudStorageDestination": {"bucket": "bucket", "filenamePrefix": "prefix"}}
@@ -24,7 +24,7 @@ FILES = {"cloudStorageDestination": {"bucket": "bucket", "filenamePrefix": "pref
 def body(**request: Any) -> dict[str, Any]:
     """What is sent for a request."""
     given = {"expression": ONE, "fileExportOptions": FILES, **request}
-    message = parse(ImageExportRequest, {key: value for key, value in given.items() if value is not None}, at=())
+    message = parse(ImageExportRequest, {key: value for key, value in given.items() if value is not None})
     sent: dict[str, Any] = json.loads(message.body())
     return sent
 
@@ -94,7 +94,7 @@ def snake(value: Any) -> Any:
 )
 def test_every_field_is_sent_as_it_was_given(request_: dict[str, Any]) -> None:
     for given in (request_, snake(request_)):
-        assert json.loads(parse(ImageExportRequest, given, at=()).body()) == request_
+        assert json.loads(parse(ImageExportRequest, given).body()) == request_
 
 
 def test_what_is_not_given_is_not_sent() -> None:
@@ -197,7 +197,7 @@ def test_a_destination_says_where_and_options_say_how(
     options = export_options(destination, files, asset)
     if description:
         name_files(options, description)
-    assert destination_of(parse(ImageExportRequest, {"expression": ONE, **options}, at=())) == place
+    assert destination_of(parse(ImageExportRequest, {"expression": ONE, **options})) == place
 
 
 def test_a_description_is_made_fit() -> None:

@@ -1,0 +1,144 @@
+"""DAGs run by Airflow itself, in one process, against the emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from scipy.io import netcdf_file
+
+from airflow_provider_ee.emulator import EarthEngineEmulator
+from airflow_provider_ee.emulator.clock import Clock
+
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+DAGS = Path(__file__).parent / "dags"
+
+# dag.test() wants a database, and Airflow 3 a serialised DAG: a process of its own keeps that from the other tests.
+PROGRAM = """
+import sys
+from datetime import datetime, timezone
+from airflow.utils.db import initdb
+initdb()
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+if AIRFLOW_V_3_0_PLUS:
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(sys.argv[1])
+    sync_bag_to_db(bag, "dags-folder", None)
+else:
+    from airflow.models import DagBag
+    bag = DagBag(sys.argv[1], include_examples=False)
+assert not bag.import_errors, bag.import_errors
+date = datetime(2020, 1, 15, tzinfo=timezone.utc)
+when = {"logical_date": date} if AIRFLOW_V_3_0_PLUS else {"execution_date": date}
+for task in bag.dags[sys.argv[2]].test(**when).get_task_instances():
+    print("ended:", task.task_id, task.map_index, getattr(task.state, "value", task.state))
+"""
+
+
+@pytest.fixture
+def run_dag(
+    start_emulator: Callable[..., EarthEngineEmulator], sample_catalog: Path, tmp_path: Path
+) -> Callable[[Path, str], tuple[dict[str, list[str]], str]]:
+    """Run a DAG for 2020-01-15; returns how each task ended, per map index, and all that was logged."""
+
+    def run(folder: Path, dag_id: str) -> tuple[dict[str, list[str]], str]:
+        emulator = start_emulator(catalog=sample_catalog, task_seconds=0.5, slots=4, clock=Clock())
+        home = tmp_path / "airflow"
+        home.mkdir()
+        extra = {"project": "p", "api_endpoint": emulator.url, "anonymous": True}
+        environment = {
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW_CONN_EARTH_ENGINE_DEFAULT": json.dumps({"conn_type": "earth_engine", "extra": extra}),
+        }
+        command = [sys.executable, "-c", PROGRAM, str(folder), dag_id]
+        finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        log = finished.stdout + finished.stderr
+        assert finished.returncode == 0, log[-3000:]
+        ended: dict[str, list[str]] = {}
+        lines = [line.split()[1:] for line in finished.stdout.splitlines() if line.startswith("ended: ")]
+        for task, _, state in sorted(lines, key=lambda line: (line[0], int(line[1]))):
+            ended.setdefault(task, []).append(state)
+        return ended, log
+
+    return run
+
+
+def netcdf_band(name: str) -> np.ndarray:
+    """A band as the netCDF file holds it."""
+    origin = find_spec("xrspatial")
+    assert origin, "xarray-spatial holds the source of the sample"
+    folder = Path(next(iter(origin.submodule_search_locations or ()))) / "datasets" / "sentinel-2"
+    with netcdf_file(folder / f"{name}_band.nc", mmap=False) as source:
+        (variable,) = [v for v in source.variables.values() if len(v.shape) == 2]
+        return np.array(variable.data, dtype="float64")
+
+
+def test_the_example_exports_ndvi_pixel_for_pixel(
+    run_dag: Callable[[Path, str], tuple[dict[str, list[str]], str]], tmp_path: Path
+) -> None:
+    ended, log = run_dag(EXAMPLES, "example_ee_image_export")
+    assert ended == {"export_ndvi": ["success"], "wait_for_export": ["success"]}, log[-3000:]
+
+    near_infrared, red = netcdf_band("nir"), netcdf_band("red")
+    expected = ((near_infrared - red) / (near_infrared + red)).astype("float32")
+    with rasterio.open(tmp_path / "output" / "gs" / "example-bucket" / "ndvi" / "20200115.tif") as image:
+        assert image.crs.to_epsg() == 32719
+        assert tuple(image.transform)[:6] == (10, 0, 600000, 0, -10, 4700020)
+        assert (image.width, image.height) == (300, 200)
+        assert image.descriptions == ("NDVI",)
+        assert image.dtypes == ("float32",)
+        assert image.nodata == -9999
+        np.testing.assert_array_equal(image.read(1), expected)
+
+
+def test_what_authors_write_ends_as_they_would_expect(
+    run_dag: Callable[[Path, str], tuple[dict[str, list[str]], str]], tmp_path: Path
+) -> None:
+    ended, log = run_dag(DAGS, "many_ways")
+    assert ended == {
+        "group.months": ["success"],
+        "group.mapped": ["success", "success"],
+        "group.wait_mapped": ["success"],
+        "asset": ["success"],
+        "wait_asset": ["success"],
+        "again": ["success"],
+        "wait_again": ["success"],
+        "wrong_band": ["success"],
+        "wait_wrong_band": ["failed"],
+        "empty": ["success"],
+        "wait_empty": ["skipped"],
+        "smuggled": ["success"],
+        "smuggled_kwargs": ["failed", "failed", "failed"],
+    }
+    assert "Band pattern 'B99' did not match any bands" in log
+    assert "code of a task's result was run" not in log
+    for text in ("'many_ways.explode'", "'ndvi.json'", "'{{ 1 / 0 }}'"):
+        assert f"{text}; what a template, a task or a function yields is only ever read as JSON" in log
+    written = {str(path.relative_to(tmp_path / "output")) for path in (tmp_path / "output").rglob("*.tif")}
+    assert written == {
+        "gs/bucket/mapped/0.tif",
+        "gs/bucket/mapped/1.tif",
+        "assets/p/made/20200115.tif",
+        "drive/folder/again-2020-01-15.tif",
+    }
+
+
+@pytest.mark.parametrize("name", ["nir", "red"])
+def test_the_source_is_what_the_sample_says(name: str) -> None:
+    band = netcdf_band(name)
+    assert band.shape == (200, 300)
+    assert band.min() >= 659
+    assert band.max() <= 5006
