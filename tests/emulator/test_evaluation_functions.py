@@ -23,6 +23,9 @@ COMPUTED_DEFAULTS = {"maxError", "metadata"}
 """Arguments whose default in the service is an object; here it is null and means the same."""
 
 
+@pytest.mark.skipif(
+    tuple(map(int, ee.__version__.split(".")[:2])) < (1, 7), reason="an older client lists arguments of its time"
+)
 @pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 def test_names_arguments_and_defaults_are_the_real_ones(algorithm: Algorithm) -> None:
     real = REAL[algorithm.name].get("arguments", [])
