@@ -1,8 +1,10 @@
 # Each target works on a fresh checkout with Python 3.10 or newer, make and a package registry.
 
 PYTHON ?= python3
+find_python = $(firstword $(shell python$(1) -c 0 2>/dev/null && echo python$(1)) \
+	$(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python))
 # Airflow 2.11 runs on Python 3.10 to 3.12.
-PYTHON2 ?= $(firstword $(foreach version,3.11 3.12 3.10,$(shell command -v python$(version))) $(PYTHON))
+PYTHON2 ?= $(firstword $(foreach version,3.11 3.12 3.10,$(call find_python,$(version))) $(PYTHON))
 
 AIRFLOW3 := .build/airflow3
 AIRFLOW2 := .build/airflow2
@@ -12,7 +14,7 @@ SAMPLE_SOURCE := xarray-spatial==0.5.3
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 lint bench clean
+.PHONY: help demo test test-airflow2 test-pythons lint bench clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -28,6 +30,16 @@ test: ## all tests, on Airflow 3
 test-airflow2: ## all tests, on Airflow 2.11 and the lowest versions that are supported
 	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
 	@$(AIRFLOW2)/bin/python -m pytest $(PYTEST)
+
+test-pythons: ## all tests on Airflow 3, on each other Python that is found
+	$(call test_on,3.10,$(call find_python,3.10))
+	$(call test_on,3.12,$(call find_python,3.12))
+	$(call test_on,3.13,$(call find_python,3.13))
+
+define test_on
+	@if [ -n "$(2)" ]; then $(MAKE) test PYTHON=$(2) AIRFLOW3=.build/airflow3-python$(1) PYTEST=-q; \
+	else echo "Python $(1) is not found; its tests are skipped."; fi
+endef
 
 lint: ## style and types
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
