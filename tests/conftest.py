@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# A busy machine must not fail a test of behaviour.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # Airflow reads its configuration when it is first imported.
 AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="airflow-home-"))

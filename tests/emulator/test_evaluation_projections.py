@@ -51,7 +51,7 @@ def lattices(draw: st.DrawFn, number: int) -> list[Lattice]:
     return drawn
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lattices(2), st.integers(-10_000, 10_000), st.integers(1, 40))
 def test_a_centre_lies_in_the_pixel_that_exact_arithmetic_says(
     both: list[Lattice], first: int, count: int
@@ -63,7 +63,7 @@ def test_a_centre_lies_in_the_pixel_that_exact_arithmetic_says(
     assert rows[:, 0].tolist() == [math.floor((source_corner - corner + each) / source_size) for each in away]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lattices(1), st.integers(-100_000, 100_000), st.integers(1, 5000))
 def test_bounds_that_lie_on_the_lattice_are_taken_exactly(lattice: list[Lattice], first: int, count: int) -> None:
     ((size, corner, projection),) = lattice
@@ -74,7 +74,7 @@ def test_bounds_that_lie_on_the_lattice_are_taken_exactly(lattice: list[Lattice]
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 900), st.integers(1, 900), st.integers(0, 900), st.integers(0, 900))
 def test_windows_agree_with_the_whole(width: int, height: int, column: int, row: int) -> None:
     whole = Grid(Projection("EPSG:4326", Affine(1 / 12, 0, -179.95, 0, -1 / 12, 89.95)), 7, 9, 1800, 1800)

@@ -620,7 +620,7 @@ def waiting_between(operation: Operation) -> tuple[float, float]:
 
 
 @given(slots=st.integers(1, 3), steps=st.lists(STEPS, min_size=5, max_size=40))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_slots_and_order_hold_and_everything_ends(slots: int, steps: list[tuple[Any, ...]]) -> None:
     operations = Operations(Clock(lambda: START), task_seconds=5, slots=slots)
     operations.add_behaviour(Behaviour("failing", fail={"code": 3, "message": "no"}))
