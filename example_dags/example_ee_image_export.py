@@ -35,6 +35,6 @@ with DAG(
         task_id="wait_for_export",
         operation=export.output,
         mode="reschedule",
-        poke_interval=5,
+        poke_interval=10,
         timeout=24 * 60 * 60,
     )
