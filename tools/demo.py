@@ -101,6 +101,7 @@ def airflow_environment(emulator_url: str, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": "",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -125,7 +126,7 @@ def process(command: list[Any], environment: dict[str, str], name: str) -> Itera
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(child.pid, number)
-                child.wait(timeout=5)
+                child.wait(timeout=1)  # nothing of this Airflow is kept
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
 
