@@ -57,7 +57,7 @@ class PixelGrid:
                 )
         if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
             raise RequestError(f"the transform of a PixelGrid must be finite numbers, not {numbers!r:.200}.")
-        if Fraction(self.scale_x) * Fraction(self.scale_y) == Fraction(self.shear_x) * Fraction(self.shear_y):
+        if not is_invertible(self.scale_x, self.shear_x, self.shear_y, self.scale_y):
             raise RequestError(
                 "the scale of a PixelGrid must not be 0; give the size of a pixel in units of the CRS."
             )
@@ -137,6 +137,11 @@ class PixelGrid:
     def pixel_count(self) -> int:
         """Width times height, what ``maxPixels`` bounds."""
         return self.width * self.height
+
+
+def is_invertible(scale_x: float, shear_x: float, shear_y: float, scale_y: float) -> bool:
+    """Whether an affine transform gives pixels an area; exact, since products of small floats become 0."""
+    return Fraction(scale_x) * Fraction(scale_y) != Fraction(shear_x) * Fraction(shear_y)
 
 
 def _parts(what: str, given: Any, known: Sequence[str]) -> Mapping[str, Any]:

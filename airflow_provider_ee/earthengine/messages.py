@@ -8,7 +8,6 @@ REST pages: https://developers.google.com/earth-engine/reference/rest/v1/project
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -17,6 +16,7 @@ from typing_extensions import Self
 
 from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.expression import to_json
+from airflow_provider_ee.earthengine.grid import is_invertible
 from airflow_provider_ee.earthengine.validation import (
     Bool,
     Double,
@@ -81,7 +81,7 @@ class AffineTransform(Message):
 
     @model_validator(mode="after")
     def _check_invertible(self) -> Self:
-        if Fraction(self.scale_x) * Fraction(self.scale_y) == Fraction(self.shear_x) * Fraction(self.shear_y):
+        if not is_invertible(self.scale_x, self.shear_x, self.shear_y, self.scale_y):
             raise problem(
                 f"has scaleX {self.scale_x} and scaleY {self.scale_y}; "
                 "the scale must not be 0, give the size of a pixel in units of the CRS"
