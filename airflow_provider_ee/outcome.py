@@ -17,8 +17,13 @@ from airflow_provider_ee.earthengine.errors import (
     NotFoundError,
     OperationFailedError,
     QuotaError,
+    SupersededError,
     TransientError,
 )
+
+
+class TaskKilledError(EarthEngineError):
+    """Airflow has asked the task to end."""
 
 
 @contextmanager
@@ -32,8 +37,14 @@ def airflow_outcome(*, skip_if_empty: bool = False, only_waits: bool = False) ->
     try:
         yield
     except EarthEngineError as error:
-        exception = _exception_type(error, skip_if_empty=skip_if_empty, only_waits=only_waits)
-        raise exception(str(error)) from error
+        raise airflow_exception(error, skip_if_empty=skip_if_empty, only_waits=only_waits) from error
+
+
+def airflow_exception(
+    error: EarthEngineError, *, skip_if_empty: bool = False, only_waits: bool = False
+) -> AirflowException:
+    """The exception that makes Airflow do what fits: fail for good, skip, or retry if a retry is left."""
+    return _exception_type(error, skip_if_empty=skip_if_empty, only_waits=only_waits)(str(error))
 
 
 def _exception_type(error: EarthEngineError, *, skip_if_empty: bool, only_waits: bool) -> type[AirflowException]:
@@ -43,6 +54,6 @@ def _exception_type(error: EarthEngineError, *, skip_if_empty: bool, only_waits:
         return AirflowException if error.retryable and not only_waits else AirflowFailException
     if isinstance(error, (AuthError, NotFoundError)):
         return AirflowException if only_waits else AirflowFailException
-    if isinstance(error, (TransientError, QuotaError)):
+    if isinstance(error, (TransientError, QuotaError, SupersededError, TaskKilledError)):
         return AirflowException
     return AirflowFailException

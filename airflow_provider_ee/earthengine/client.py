@@ -71,6 +71,7 @@ class EarthEngineClient:
             raise RequestError(f"project {project!r:.80} is not the id or number of a Cloud project.")
         self.project = project
         self.endpoint = check_endpoint(endpoint, real_credentials=real_credentials)
+        self.num_retries = num_retries
         self._timeout = timeout
         self._session = _authorized_session(credentials, loopback=is_loopback(endpoint), refresh=real_credentials)
         retrying: dict[str, Any] = {"sleep": sleep} if sleep else {}

@@ -26,6 +26,9 @@ API_PAGE = "https://console.cloud.google.com/apis/library/earthengine.googleapis
 class EarthEngineError(Exception):
     """Base of every error that this package raises about Earth Engine."""
 
+    answered_at: float | None = None
+    """When the service answered so, by its own clock, in seconds since the epoch; None where nobody answered."""
+
 
 class RequestError(EarthEngineError, ValueError):
     """The request is wrong: found before sending, or refused with 400."""
@@ -59,7 +62,7 @@ class QuotaError(EarthEngineError):
 
 
 class OperationError(EarthEngineError):
-    """An operation ended without success; ``operation`` is its final state."""
+    """An operation ended without success, or is waited for no longer; ``operation`` is its last known state."""
 
     def __init__(self, message: str, operation: Operation) -> None:
         super().__init__(message)
@@ -92,6 +95,18 @@ class OperationFailedError(OperationError):
         self.empty = empty
 
 
+class OperationTimeoutError(OperationError):
+    """The operation has not ended within the time that was given."""
+
+
+class BudgetExceededError(OperationError):
+    """The operation has used more compute than was given."""
+
+
+class SupersededError(EarthEngineError):
+    """Airflow has put another try in the place of this one, or does not confirm that it has not."""
+
+
 @dataclass(frozen=True)
 class HttpFailure:
     """An HTTP answer that is not a success, with the parts of Google's error body that tell kinds apart."""
@@ -100,18 +115,22 @@ class HttpFailure:
     message: str
     reasons: frozenset[str] = field(default_factory=frozenset)
     retry_after: float | None = None
+    answered_at: float | None = None
 
     @classmethod
     def from_response(cls, status: int, text: str, headers: Mapping[str, str]) -> HttpFailure:
         """Read status, ``error.message`` and every reason in the body; a body that is no JSON is cut short."""
-        retry_after = _seconds(headers.get("Retry-After"))
+        told: dict[str, Any] = {
+            "retry_after": _seconds(headers.get("Retry-After")),
+            "answered_at": _moment(headers.get("Date")),
+        }
         try:
             error = json.loads(text)["error"]
             message, reasons = str(error["message"]), frozenset(_reasons(error))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             summary = " ".join(text.split())[:200] or "no text"
-            return cls(status, f"HTTP {status}: {summary}", retry_after=retry_after)
-        return cls(status, message, reasons, retry_after)
+            return cls(status, f"HTTP {status}: {summary}", **told)
+        return cls(status, message, reasons, **told)
 
 
 def _reasons(error: Mapping[str, Any]) -> list[str]:
@@ -128,13 +147,19 @@ def _seconds(retry_after: str | None) -> float | None:
         return max(0.0, float(retry_after))
     except ValueError:
         pass
+    moment = _moment(retry_after)
+    return None if moment is None else max(0.0, moment - datetime.now(timezone.utc).timestamp())
+
+
+def _moment(http_date: str | None) -> float | None:
+    """Seconds since the epoch."""
     try:
-        moment = parsedate_to_datetime(retry_after)
+        moment = parsedate_to_datetime(http_date or "")
     except ValueError:
         return None
     if moment.tzinfo is None:  # "-0000" stands for UTC
         moment = moment.replace(tzinfo=timezone.utc)
-    return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
+    return moment.timestamp()
 
 
 _RATE_REASONS = {"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"}
@@ -148,6 +173,12 @@ def error_from_http(failure: HttpFailure, *, call: str, project: str) -> EarthEn
 
     ``call`` names the REST method (``image.export``), ``project`` the Cloud project it was sent to.
     """
+    error = _error_from_http(failure, call, project)
+    error.answered_at = failure.answered_at
+    return error
+
+
+def _error_from_http(failure: HttpFailure, call: str, project: str) -> EarthEngineError:
     status = failure.status
     text = failure.message.lower()
 

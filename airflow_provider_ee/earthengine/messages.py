@@ -8,6 +8,9 @@ REST pages: https://developers.google.com/earth-engine/reference/rest/v1/project
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -53,6 +56,48 @@ PyramidingPolicy = Literal["MEAN", "SAMPLE", "MIN", "MAX", "MODE", "MEDIAN"]
 TilePermissions = Literal["PUBLIC", "DEFAULT_OBJECT_ACL"]
 # The enum of the API holds more; an image export writes these two.
 ImageFileFormat = Literal["GEO_TIFF", "TF_RECORD_IMAGE"]
+
+
+@dataclass(frozen=True)
+class PreparedRequest:
+    """A checked request as JSON. The expression may be large, so it is written once and used again.
+
+    :raises RequestError: if it is larger than the service takes.
+    """
+
+    kind: str
+    expression: bytes
+    fields: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        size = len(bytes(self))
+        if size > MAX_BODY_BYTES:
+            raise RequestError(
+                f"the request has {size} bytes, more than the {MAX_BODY_BYTES} that Earth Engine takes; "
+                "load large geometries from an asset instead of writing them into the expression."
+            )
+
+    def __bytes__(self) -> bytes:
+        return b'{"expression": %b, %b' % (self.expression, to_json(dict(self.fields)).encode()[1:])
+
+    @property
+    def description(self) -> str:
+        """How the task is called in Earth Engine."""
+        return str(self.fields.get("description", ""))
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that its author gave it."""
+        return self.fields.get("requestId")
+
+    def named(self, *, description: str, request_id: str) -> PreparedRequest:
+        """The same computation and place, under another name."""
+        return replace(self, fields={**self.fields, "description": description, "requestId": request_id})
+
+    def fingerprint(self) -> str:
+        """Equal for requests that write the same to the same place, whatever they are called."""
+        nameless = {name: value for name, value in self.fields.items() if name not in ("description", "requestId")}
+        return sha256(self.expression + to_json(nameless).encode()).hexdigest()
 
 
 class GridDimensions(Message):
@@ -275,15 +320,16 @@ class ImageExportRequest(Message):
 
         :raises RequestError: if it is larger than the service takes.
         """
+        return bytes(self.prepared())
+
+    def prepared(self) -> PreparedRequest:
+        """The request ready to be sent, under this name or others.
+
+        :raises RequestError: if it is larger than the service takes.
+        """
         # The expression is a plain dict that may hold 10,000 nodes: it is not copied on its way.
-        rest = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"expression"})
-        body = to_json({"expression": self.expression, **rest}).encode()
-        if len(body) > MAX_BODY_BYTES:
-            raise RequestError(
-                f"the request has {len(body)} bytes, more than the {MAX_BODY_BYTES} that Earth Engine takes; "
-                "load large geometries from an asset instead of writing them into the expression."
-            )
-        return body
+        fields = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"expression"})
+        return PreparedRequest(self.kind, to_json(self.expression).encode(), fields)
 
 
 def _check_file_destination(files: ImageFileExportOptions) -> None:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 TERMINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
@@ -63,6 +64,18 @@ class Operation:
     def description(self) -> str:
         """The text given at submission, empty where the service leaves it out."""
         return str(self._metadata.get("description") or "")
+
+    @property
+    def create_time(self) -> float | None:
+        """When it was submitted, by the service's clock, in seconds since the epoch."""
+        told = re.fullmatch(r"(.+?)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)", str(self._metadata.get("createTime")))
+        if not told:
+            return None
+        try:
+            moment = datetime.fromisoformat(told[1] + told[3].replace("Z", "+00:00"))
+        except ValueError:
+            return None
+        return moment.timestamp() + float(told[2] or 0)
 
     @property
     def progress(self) -> float:

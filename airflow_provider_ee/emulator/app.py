@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -78,6 +79,7 @@ class Front:
         except ServiceError as error:
             response = _refusal(error.code, error.message)
         entry["status"] = response.status_code
+        response.headers["Date"] = formatdate(self.service.operations.now(), usegmt=True)
         return response
 
     async def _through_faults(self, call: Call, description: str) -> Response:

@@ -73,7 +73,14 @@ class EarthEngineEmulator:
         app = create_app(front, lambda app: add_control(app, front, loopback=loopback))
         self._socket = socket.create_server((host, port), family=_family(host))
         self._server = uvicorn.Server(
-            uvicorn.Config(app, http="h11", lifespan="off", log_level=logging.WARNING, timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                app,
+                http="h11",
+                lifespan="off",
+                log_level=logging.WARNING,
+                date_header=False,  # the service's time is that of the clock
+                timeout_graceful_shutdown=1,
+            )
         )
         self._threads = [
             threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True),

@@ -74,6 +74,11 @@ class EarthEngineHook(BaseHook):
             )
         return str(project)
 
+    @property
+    def deployment(self) -> str:
+        """The connection's word that tells two Airflows with the same DAGs on one project apart."""
+        return str(self._fields.get("deployment") or "")
+
     @cached_property
     def client(self) -> EarthEngineClient:
         """An authorised client.
@@ -145,6 +150,31 @@ class EarthEngineHook(BaseHook):
     def cancel_operation(self, name: str) -> None:
         """Ask for an operation to be cancelled."""
         self.client.cancel_operation(name)
+
+    def wait_for_operation(
+        self, name: str, *, poll_interval: float = 30.0, timeout: float | None = None
+    ) -> dict[str, Any]:
+        """Wait until an operation has ended, in whatever state, and return its resource; cancels nothing.
+
+        :param name: ``projects/PROJECT/operations/ID``.
+        :param poll_interval: seconds between two looks.
+        :param timeout: seconds to wait.
+        :raises OperationTimeoutError: if it has not ended in time.
+        :raises NotFoundError: if the service does not know it.
+        """
+        from airflow_provider_ee.earthengine.clock import SystemClock
+        from airflow_provider_ee.earthengine.operation import Operation
+        from airflow_provider_ee.earthengine.waiting import wait_for_operation
+
+        final = wait_for_operation(
+            self.client,
+            Operation(self.get_operation(name)),
+            SystemClock(),
+            poll_interval=poll_interval,
+            timeout=timeout,
+            log=self.log,
+        )
+        return dict(final.resource)
 
     def test_connection(self) -> tuple[bool, str]:
         """Whether the project can be reached and is registered to use Earth Engine."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, XComArg
 
 from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.grid import PixelGrid
+from airflow_provider_ee.operators.kill_switch import KillSwitch
 from airflow_provider_ee.operators.templated_expression import (
     ExpressionKind,
     as_text,
@@ -26,12 +28,11 @@ from airflow_provider_ee.outcome import airflow_outcome
 from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_ee.earthengine.messages import ImageExportRequest
     from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
+    from airflow_provider_ee.operators.export_run import Waiting
 
 DESTINATION_KEY = "destination"
 """XCom key that holds where the export writes, from the moment it is submitted."""
@@ -51,10 +52,11 @@ _REQUEST_FIELDS = (
 
 
 class EEImageExportOperator(BaseOperator):
-    """Start the export of an image, and return the Operation resource as submitted.
+    """Start the export of an image exactly once, wait for it if asked to, and return the Operation resource.
 
     The request is rendered, then checked as a whole before anything is sent. Options are REST JSON, as dicts
-    or as JSON text; snake_case keys are accepted.
+    or as JSON text; snake_case keys are accepted. A retry goes on with the export that an earlier try started;
+    a clear starts a new one.
 
     REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
 
@@ -75,13 +77,17 @@ class EEImageExportOperator(BaseOperator):
     :param project_id: Cloud project, instead of the connection's. (templated)
     :param ee_conn_id: Airflow connection. (templated)
     :param impersonation_chain: service account to act as, or a list that ends with it. (templated)
-    :param wait_for_completion: must not be true, since this operator does not wait; ``EEOperationSensor`` does.
-    :param deferrable: likewise.
-    :param poll_interval: seconds between two looks; refused where the operator does not wait.
-    :param wait_timeout: seconds to wait; refused likewise.
-    :param max_eecu_seconds: compute after which the export is cancelled; refused likewise.
-    :param cancel_on_kill: whether killing the task cancels the export; only true may be given.
-    :param skip_if_empty: skip the task where no pixel was valid; refused likewise.
+    :param wait_for_completion: wait until the export has ended, holding the worker slot.
+    :param deferrable: not supported yet; must not be true.
+    :param poll_interval: seconds between two looks, default 30. (only where the task waits)
+    :param wait_timeout: seconds to wait, for room in a full queue and for the end of the export; when they have
+        passed, the export is cancelled and the task fails. Without a wait it bounds the wait for room alone, for
+        which a day is the most in any case.
+    :param max_eecu_seconds: compute after which the export is cancelled and the task fails. (only where the
+        task waits)
+    :param cancel_on_kill: cancel the export when the task is killed and no other try follows.
+    :param skip_if_empty: skip the task, instead of failing it, where no pixel was valid. (only where the task
+        waits)
     """
 
     template_fields: Sequence[str] = (
@@ -100,6 +106,9 @@ class EEImageExportOperator(BaseOperator):
         "asset_export_options": "json",
     }
     ui_color = "#b9e0a5"
+    list_grace: Sequence[float] | None = None
+    """Seconds between looks for an operation that a list does not show yet; None: two minutes in all."""
+    _kill_switch: KillSwitch | None = None
 
     def __init__(
         self,
@@ -128,15 +137,20 @@ class EEImageExportOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _refuse_waiting(
-            wait_for_completion=(wait_for_completion, None, False),
-            deferrable=(deferrable, None, False),
-            poll_interval=(poll_interval, None),
-            wait_timeout=(wait_timeout, None),
-            max_eecu_seconds=(max_eecu_seconds, None),
-            cancel_on_kill=(cancel_on_kill, True),
-            skip_if_empty=(skip_if_empty, False),
-        )
+        if deferrable:
+            raise ValueError(
+                "deferrable=True is not supported; set wait_for_completion=True, or use EEOperationSensor."
+            )
+        if not wait_for_completion:
+            _refuse_without_wait(
+                poll_interval=poll_interval, max_eecu_seconds=max_eecu_seconds, skip_if_empty=skip_if_empty or None
+            )
+        self.wait_for_completion = bool(wait_for_completion)
+        self.poll_interval = _seconds("poll_interval", poll_interval)
+        self.wait_timeout = _seconds("wait_timeout", wait_timeout)
+        self.max_eecu_seconds = _seconds("max_eecu_seconds", max_eecu_seconds)
+        self.cancel_on_kill = cancel_on_kill
+        self.skip_if_empty = skip_if_empty
         self._given_expression = expression
         kind = ExpressionKind.DATA if isinstance(expression, XComArg) else author_kind(expression)
         if expression_kwargs is not None and kind is not ExpressionKind.FUNCTION:
@@ -165,16 +179,44 @@ class EEImageExportOperator(BaseOperator):
         return EarthEngineHook(self.ee_conn_id, self.project_id, self.impersonation_chain)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Check the request, send it, and return the Operation resource."""
+        """Check the request, start the export or adopt it, and return the Operation resource."""
         from airflow_provider_ee.earthengine.destination import destination_of
+        from airflow_provider_ee.operators.export_run import ExportRun
+        from airflow_provider_ee.operators.task_try import TaskTry
 
-        with airflow_outcome():
+        self._kill_switch = self._kill_switch or KillSwitch()
+        with airflow_outcome(skip_if_empty=self.skip_if_empty):
             request = self._request()
-            operation = self.hook.export_image(request)
-        destination = destination_of(request)
-        context["ti"].xcom_push(key=DESTINATION_KEY, value=destination)
-        self.log.info("Started %s, which exports %s to %s", operation["name"], request.description, destination)
-        return operation
+            destination = destination_of(request)
+            run = ExportRun(
+                self.hook.client,
+                TaskTry(context, self),
+                self.hook.deployment,
+                request.prepared(),
+                self._waiting(),
+                self._kill_switch,
+                self.log,
+            )
+            self.log.info("Exporting %s to %s", request.description, destination)
+            operation = run.run(lambda submitted: context["ti"].xcom_push(key=DESTINATION_KEY, value=destination))
+        return dict(operation.resource)
+
+    def on_kill(self) -> None:
+        """Cancel the export, as soon as it is known, unless another try follows."""
+        self._kill_switch = self._kill_switch or KillSwitch()
+        self._kill_switch.press()
+
+    def _waiting(self) -> Waiting:
+        from airflow_provider_ee.operators.export_run import Waiting
+
+        return Waiting(
+            for_completion=self.wait_for_completion,
+            poll_interval=self.poll_interval or Waiting.poll_interval,
+            timeout=self.wait_timeout,
+            max_eecu_seconds=self.max_eecu_seconds,
+            cancel_on_kill=self.cancel_on_kill,
+            list_grace=Waiting.list_grace if self.list_grace is None else self.list_grace,
+        )
 
     def render_template(
         self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
@@ -266,14 +308,24 @@ def _once_as_text(given: Any) -> Any:
         raise
 
 
-def _refuse_waiting(**flags: tuple[Any, ...]) -> None:
-    """Flags of a wait are refused, not ignored, by an operator that does not wait."""
-    for name, (value, *harmless) in flags.items():
-        if not any(value is one for one in harmless):
+def _refuse_without_wait(**given: Any) -> None:
+    """Flags of a wait are refused, not ignored, where there is none."""
+    for name, value in given.items():
+        if value is not None:
             raise ValueError(
-                f"{name}={value!r} is not supported: this operator returns as soon as the export is submitted; "
-                "leave it out, and wait with EEOperationSensor."
+                f"{name}={value!r} needs a wait, but this operator returns as soon as the export is submitted; "
+                "set wait_for_completion=True, or leave it out."
             )
+
+
+def _seconds(name: str, given: float | timedelta | None) -> float | None:
+    """A length of time, or an amount of compute, as a number greater than 0."""
+    if given is None:
+        return None
+    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
+        raise ValueError(f"{name}={given!r} must be a number of seconds greater than 0, or a timedelta.")
+    return float(seconds)
 
 
 def _given_or_none(name: str, value: Any) -> Any:

@@ -17,6 +17,10 @@ class TaskInstance:
 
     def __init__(self) -> None:
         self.xcoms: dict[str, Any] = {}
+        self.run_id = "manual__2020-01-15"
+        self.map_index = -1
+        self.try_number = 1
+        self.max_tries = 0
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcoms[key] = value

@@ -179,17 +179,13 @@ def test_bad_input_fails_the_task_with_a_sentence(
 @pytest.mark.parametrize(
     ("flag", "value"),
     [
-        ("wait_for_completion", True),
-        ("deferrable", True),
         ("poll_interval", 30),
-        ("wait_timeout", 3600),
         ("max_eecu_seconds", 5),
-        ("cancel_on_kill", False),
         ("skip_if_empty", True),
     ],
 )
 def test_a_flag_of_a_wait_is_refused_while_the_dag_is_parsed(run: Any, flag: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{flag}={value} is not supported: this operator returns as soon as"):
+    with pytest.raises(ValueError, match=f"{flag}={value} needs a wait, but this operator returns as soon as"):
         EEImageExportOperator(task_id="e", expression=constant_image(), dag=run.dag, **{flag: value})
 
 

@@ -1,0 +1,509 @@
+"""Start an export exactly once, whatever dies on the way.
+
+The service starts at most one operation per request id, but a repeat is only refused: the answer does not say
+which operation had the id, nor can one be asked for by it. So the description, the one text of ours that comes
+back, ends in a mark, and an operation whose answer was lost is found again in the list by that mark::
+
+    request id    <key>-<generation>-<number>
+    description   <text>--<key>-<generation>-<number>
+
+``key`` stands for a task instance; ``generation`` is the same over its retries and larger after a clear;
+``number`` counts the requests of one generation that cannot have started the same export. What is kept true:
+
+- A request is sent only while the try is the current one, and its id is remembered before.
+- An answer that is lost, or that says that there is no room, is followed by the *same* id.
+- Only a refused id whose operation ended badly, or is not seen for longer than a list may lag, moves the number.
+- Whatever tries of this generation started is adopted; what earlier generations left running is cancelled.
+
+It rests on two things: the grace period outlasts the lag of lists, and a request on its way does not arrive later
+than the task it belongs to ends, plus that period.
+
+REST pages: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export (``requestId``),
+https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_ee.earthengine.errors import (
+    AuthError,
+    DuplicateRequestError,
+    EarthEngineError,
+    NotFoundError,
+    QuotaError,
+    RequestError,
+    TransientError,
+)
+from airflow_provider_ee.earthengine.operation import Operation
+
+if TYPE_CHECKING:
+    from airflow_provider_ee.earthengine.clock import Clock
+    from airflow_provider_ee.earthengine.messages import PreparedRequest
+
+GRACE = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
+"""Seconds between two looks for an operation that a list does not show yet."""
+
+LONGEST_WAIT_FOR_ROOM = 86_400.0
+"""Seconds that a full queue is waited for, unless told otherwise."""
+
+_DESCRIPTION_LENGTH = 100
+_FIRST_WAIT_FOR_ROOM, _MOST_WAIT_FOR_ROOM = 30.0, 300.0
+_LONGEST_BACKOFF = 60.0
+# How much older than the run an operation must be to belong to a deleted run of the same id: where nothing of this
+# run's can have started it but what somebody on the way sent twice; and where a request of this run's may have.
+_OLDER = 10.0
+_MUCH_OLDER = 600.0
+_KEY_CHARACTERS = string.digits + string.ascii_lowercase
+_MARK = re.compile(r"--([a-z0-9]{10})-(\d{1,9})-(\d{1,9})\Z")
+_WORTH_ADOPTING = frozenset({"PENDING", "RUNNING", "SUCCEEDED"})
+
+
+def task_key(*names: str | int) -> str:
+    """Ten characters that stand for a task instance."""
+    number = int.from_bytes(sha256(json.dumps(names).encode()).digest(), "big")
+    digits = []
+    for _ in range(10):
+        number, digit = divmod(number, len(_KEY_CHARACTERS))
+        digits.append(_KEY_CHARACTERS[digit])
+    return "".join(digits)
+
+
+@dataclass(frozen=True, order=True)
+class Mark:
+    """Whose an export is, and which of its task's."""
+
+    key: str
+    generation: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.key}-{self.generation}-{self.number}"
+
+    @classmethod
+    def read(cls, description: str) -> Mark | None:
+        """The mark at the end of a description."""
+        found = _MARK.search(description)
+        return cls(found[1], int(found[2]), int(found[3])) if found else None
+
+    def describe(self, text: str) -> str:
+        """The text, cut to leave room, with the mark."""
+        mark = f"--{self}"
+        return text[: _DESCRIPTION_LENGTH - len(mark)] + mark
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A try of a task that wants an export.
+
+    :param key: stands for the task instance.
+    :param generation: the same over retries, larger after a clear.
+    :param try_number: from 1.
+    :param maybe_cleared: whether there may have been an earlier generation, where no memory tells.
+    """
+
+    key: str
+    generation: int
+    try_number: int
+    maybe_cleared: bool = False
+
+
+class Service(Protocol):
+    """What is asked of Earth Engine; an ``EarthEngineClient`` does it."""
+
+    def export(self, kind: str, body: bytes) -> dict[str, Any]: ...
+    def get_operation(self, name: str) -> dict[str, Any]: ...
+    def list_operations(self) -> Iterator[dict[str, Any]]: ...
+    def cancel_operation(self, name: str) -> None: ...
+
+
+class Memory(Protocol):
+    """What a task remembers between its tries."""
+
+    lasts: bool
+    """Whether it does; where not, ``read`` returns nothing and ``write`` only tells whether the try is current."""
+
+    def read(self) -> Any:
+        """What was written last."""
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Keep a record.
+
+        :raises SupersededError: if the try is no longer the current one; nothing is written then.
+        :raises TransientError: if that is not known.
+        """
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is remembered before a request is sent, and once more with the name of its operation."""
+
+    generation: int
+    number: int
+    birth: float
+    """When the first try of the run wanted an export, by the worker's clock."""
+    fingerprint: str
+    try_number: int
+    first_generation: int
+    lowest: int
+    """Numbers below it belong to a deleted run of the same id."""
+    operation: str | None = None
+
+    @classmethod
+    def read(cls, stored: Any) -> Record | None:
+        """A record, or None where there is none that can be read."""
+        try:
+            return cls(**stored)
+        except TypeError:
+            return None
+
+
+class Submission:
+    """One try's way to its export.
+
+    :param service: where exports are started.
+    :param memory: what earlier tries left.
+    :param clock: the time of this machine.
+    :param attempt: which try this is.
+    :param request: what to export; its description is the text that the mark is put after, its request id, if it
+        has one, that of the first request.
+    :param room_timeout: seconds that a full queue is waited for.
+    :param repeats: how often a request is sent again whose answer was lost.
+    :param grace: seconds between two looks for an operation that must be there; spent once.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        memory: Memory,
+        clock: Clock,
+        attempt: Attempt,
+        request: PreparedRequest,
+        *,
+        room_timeout: float = LONGEST_WAIT_FOR_ROOM,
+        repeats: int = 5,
+        grace: Sequence[float] = GRACE,
+        log: logging.Logger | Any = logging.getLogger(__name__),  # noqa: B008 (one logger for all)
+    ) -> None:
+        self.operation: Operation | None = None
+        """The operation, once it is known."""
+        self.adopted = False
+        """Whether another try started it."""
+        self._service, self._memory, self._clock, self._log = service, memory, clock, log
+        self._attempt, self._request = attempt, request
+        self._fingerprint = request.fingerprint()
+        self._repeats, self._grace = repeats, iter(grace)
+        self._began = clock.monotonic()
+        self._room_deadline = self._began + room_timeout
+        self._record = record = Record.read(memory.read())
+        ours = record if record and record.generation == attempt.generation else None
+        self._number = ours.number if ours else 0
+        self._lowest = ours.lowest if ours else 0
+        self._birth = record.birth if record else clock.now()
+        self._first_generation = record.first_generation if record else attempt.generation
+        self._is_first_request = record is None and (memory.lasts or attempt.try_number == 1)
+        # Whether a request may have started something that has not been seen.
+        self._unanswered = not ours.operation if ours else not memory.lasts and attempt.try_number > 1
+        self._id_is_ours = bool(ours)
+        # When this try began, by the service's clock, less what may be wrong with that.
+        self._began_at_service: float | None = None
+
+    def start(self) -> Operation:
+        """The export of this generation: adopted if it was started, else started now.
+
+        :raises EarthEngineError: if there is none; of the kind that fits.
+        """
+        if self._attempt.try_number > 1 or self._record:
+            found = self._look_back()
+            if found:
+                return self._adopt(found)
+        return self._submit()
+
+    def start_another(self) -> Operation:
+        """Another export, since the adopted one was cancelled on behalf of the try that had started it."""
+        self.operation, self.adopted = None, False
+        self._number += 1
+        return self._submit()
+
+    def find_unanswered(self) -> Operation | None:
+        """What a request has started whose answer was not received; starts nothing."""
+        return self._look_patiently() if self._unanswered else None
+
+    def cancel_leftovers(self) -> None:
+        """Cancel what earlier generations left: the request of a dead try may have arrived late.
+
+        Belongs at the end of every task that was ever cleared.
+        """
+        attempt = self._attempt
+        cleared = self._first_generation < attempt.generation if self._memory.lasts else attempt.maybe_cleared
+        if cleared:
+            for mark, operation in self._listed():
+                if mark.generation < attempt.generation:
+                    self._cancel_if_live(operation, "which an earlier generation left")
+
+    def stand_aside(self) -> None:
+        """Leave the export to the try that took the place of this one, unless that has its own."""
+        operation = self.operation
+        if operation is None:
+            return
+        own = Mark(self._attempt.key, self._attempt.generation, self._number)
+        if any(mark > own for mark, _ in self._listed()):
+            self._cancel_if_live(operation, "since a later try has started its own")
+        else:
+            self._log.info("Left operation %s to the try that follows", operation.name)
+
+    def cancel(self, operation: Operation) -> None:
+        """Ask for an operation to end; one that has ended or is gone is no error."""
+        try:
+            self._service.cancel_operation(operation.name)
+        except (NotFoundError, RequestError) as refusal:
+            self._log.info("Operation %s could not be cancelled: %s", operation.name, refusal)
+
+    # What earlier tries left
+
+    def _look_back(self) -> Operation | None:
+        record = self._record
+        if record and record.operation:
+            known = self._get(record.operation)
+            if known and record.generation == self._attempt.generation:
+                return self._choose({record.number: known})
+            if known:
+                self._cancel_if_live(known, "which an earlier generation left")
+        return self._choose(self._own_in_list())
+
+    def _get(self, name: str) -> Operation | None:
+        try:
+            return Operation(self._service.get_operation(name))
+        except NotFoundError:
+            return None
+
+    def _listed(self) -> Iterable[tuple[Mark, Operation]]:
+        """Operations with a mark of this task, of any generation."""
+        try:
+            for resource in self._service.list_operations():
+                operation = Operation(resource)
+                mark = Mark.read(operation.description)
+                if mark and mark.key == self._attempt.key:
+                    yield mark, operation
+        except (AuthError, NotFoundError) as error:
+            raise AuthError(
+                "The operations of the project cannot be listed, which is needed to find out whether the export "
+                f"has been started; grant the caller earthengine.operations.list. {error}"
+            ) from error
+
+    def _own_in_list(self) -> dict[int, Operation]:
+        """Operations of this generation, by number; others that nobody waits for are cancelled."""
+        own: dict[int, Operation] = {}
+        for mark, operation in self._listed():
+            if self._is_of_deleted_run(operation):
+                self._cancel_if_live(operation, "which a deleted run of the same id left")
+                if mark.generation == self._attempt.generation:
+                    self._lowest = max(self._lowest, mark.number + 1)
+            elif mark.generation < self._attempt.generation:
+                self._cancel_if_live(operation, "which an earlier generation left")
+            elif mark.generation == self._attempt.generation and mark.number >= self._lowest:
+                own[mark.number] = operation
+                if operation.state in _WORTH_ADOPTING:
+                    break
+                continue
+            else:
+                continue
+            self._id_is_ours = True
+        return own
+
+    def _is_of_deleted_run(self, operation: Operation) -> bool:
+        created = operation.create_time
+        if created is None:
+            return False
+        if self._is_first_request and self._began_at_service is not None:
+            return created < self._began_at_service
+        knows_birth = self._memory.lasts or self._attempt.try_number == 1
+        return knows_birth and created < self._birth - _MUCH_OLDER
+
+    def _choose(self, own: dict[int, Operation]) -> Operation | None:
+        """The operation to adopt; without one, the number moves past those that ended badly."""
+        for number in sorted(own, reverse=True):
+            if own[number].state == "CANCELLING":
+                own[number] = self._wait_until_ended(own[number])
+            if own[number].state in _WORTH_ADOPTING:
+                self._number = number
+                return own[number]
+        self._number = max([self._number, self._lowest, *(number + 1 for number in own)])
+        return None
+
+    def _wait_until_ended(self, operation: Operation) -> Operation:
+        self._log.info("Waiting until operation %s, which is being cancelled, has ended", operation.name)
+        delay = 1.0
+        while operation.state == "CANCELLING":
+            self._clock.sleep(delay)
+            delay = min(delay * 2, 30.0)
+            operation = self._get(operation.name) or Operation({**operation.resource, "error": {"code": 1}})
+        return operation
+
+    # A new export
+
+    def _submit(self) -> Operation:
+        lost = 0
+        room_delay = _FIRST_WAIT_FOR_ROOM
+        while True:
+            self._clock.sleep(0)
+            named = self._named()
+            self._remember()
+            unanswered, self._unanswered = self._unanswered, True
+            try:
+                started = self._service.export(named.kind, bytes(named))
+            except DuplicateRequestError as refusal:
+                found = self._after_refused_id(refusal, sent_before=unanswered)
+                if found:
+                    return self._adopt(found)
+            except TransientError as error:
+                lost += 1
+                if lost > self._repeats:
+                    raise
+                self._back_off(error, lost)
+                self._id_is_ours = True
+            except QuotaError as error:
+                self._unanswered = unanswered
+                self._wait_for_room(error, room_delay)
+                room_delay = min(room_delay * 2, _MOST_WAIT_FOR_ROOM)
+                self._id_is_ours = True
+            except EarthEngineError:
+                self._unanswered = unanswered
+                found = self._look_patiently() if unanswered else None
+                if found:
+                    return self._adopt(found)
+                raise
+            else:
+                return self._keep(Operation(started))
+
+    def _named(self) -> PreparedRequest:
+        mark = self._mark
+        given = self._request.request_id if self._number == 0 else None
+        return self._request.named(
+            description=mark.describe(self._request.description), request_id=given or str(mark)
+        )
+
+    @property
+    def _mark(self) -> Mark:
+        return Mark(self._attempt.key, self._attempt.generation, self._number)
+
+    def _after_refused_id(self, refusal: DuplicateRequestError, *, sent_before: bool) -> Operation | None:
+        """The operation that the id has started, if it can be adopted; else the number has moved."""
+        number, given = self._number, self._request.request_id if self._number == 0 else None
+        if self._began_at_service is None:
+            answered_at = refusal.answered_at or self._clock.now()
+            margin = _MUCH_OLDER if sent_before else _OLDER
+            self._began_at_service = answered_at - (self._clock.monotonic() - self._began) - margin
+        patient = sent_before or self._id_is_ours or not given
+        found = self._look_patiently() if patient else self._choose(self._own_in_list())
+        if found:
+            return found
+        self._unanswered = False
+        if self._number == number:
+            if given and not self._id_is_ours:
+                raise DuplicateRequestError(
+                    f"request_id {given!r} has been used by another export; leave request_id out, or make it of "
+                    f"what tells exports apart. {refusal}"
+                ) from refusal
+            self._number += 1
+        self._log.info("Request id %s is used up; going on with %s", given or f"…-{number}", self._mark)
+        return None
+
+    def _look_patiently(self) -> Operation | None:
+        """Look for what the current number has started, for as long as a list may lag."""
+        number = self._number
+        while True:
+            failure = None
+            try:
+                found = self._choose(self._own_in_list())
+            except TransientError as error:
+                found, failure = None, error
+            if found or self._number != number:
+                return found
+            delay = next(self._grace, None)
+            if delay is None:
+                if failure:
+                    raise failure
+                return None
+            self._log.info(
+                "No operation is listed yet that is marked %s; looking again in %.0f s", self._mark, delay
+            )
+            self._clock.sleep(delay)
+
+    def _back_off(self, error: TransientError, lost: int) -> None:
+        delay = min(error.retry_after or 2.0 ** (lost - 1), _LONGEST_BACKOFF)
+        self._log.warning("%s Sending the same request again in %.0f s.", error, delay)
+        self._clock.sleep(delay)
+
+    def _wait_for_room(self, error: QuotaError, delay: float) -> None:
+        left = self._room_deadline - self._clock.monotonic()
+        if left <= 0:
+            raise error
+        self._log.info("%s Trying again in %.0f s.", error, min(delay, left))
+        self._clock.sleep(min(delay, left))
+
+    # What is known is kept
+
+    def _keep(self, operation: Operation) -> Operation:
+        self._unanswered = False
+        self.operation = operation
+        self._log.info("Started operation %s (%s)", operation.name, self._mark)
+        self._remember(operation)
+        return operation
+
+    def _adopt(self, operation: Operation) -> Operation:
+        self._unanswered = False
+        self.operation, self.adopted = operation, True
+        record = self._record
+        if record and (record.generation, record.number) != (self._attempt.generation, self._number):
+            record = None
+        starter = f"try {record.try_number}" if record else "an earlier request"
+        self._log.info("Adopted operation %s of %s, %s", operation.name, starter, operation.state)
+        if record and record.fingerprint != self._fingerprint:
+            self._log.warning(
+                "The request is not the one that operation %s was started with, whose result this task returns; "
+                "clear the task to export anew",
+                operation.name,
+            )
+        if not record or record.operation != operation.name:
+            self._remember(operation)
+        return operation
+
+    def _remember(self, operation: Operation | None = None) -> None:
+        """Make sure that this try is the current one, and write down what it does."""
+        before = self._record
+        if before and (before.generation, before.number) != (self._attempt.generation, self._number):
+            before = None
+        if operation is not None and not self.adopted:
+            before = None  # it is this try's request that has started it
+        record = Record(
+            generation=self._attempt.generation,
+            number=self._number,
+            birth=self._birth,
+            fingerprint=before.fingerprint if before else self._fingerprint,
+            try_number=before.try_number if before else self._attempt.try_number,
+            first_generation=self._first_generation,
+            lowest=self._lowest,
+            operation=operation.name if operation else None,
+        )
+        try:
+            self._memory.write(asdict(record))
+        except TransientError as error:
+            if operation is None:
+                raise
+            # The list knows the operation as well.
+            self._log.warning("The name of operation %s could not be stored: %s", operation.name, error)
+        else:
+            self._record = record
+
+    def _cancel_if_live(self, operation: Operation, why: str) -> None:
+        if operation.state in ("PENDING", "RUNNING"):
+            self._log.info("Cancelling operation %s, %s", operation.name, why)
+            self.cancel(operation)

@@ -1,0 +1,77 @@
+"""Airflow's request that a task ends, which may come at any moment, in a signal handler."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow_provider_ee.earthengine.clock import SystemClock
+from airflow_provider_ee.outcome import TaskKilledError
+
+_SLICE = 0.5  # seconds; Airflow gives a task that is to end five
+
+
+class KillSwitch(SystemClock):
+    """The time of this machine, which stops passing when the task is to end.
+
+    A request that waits for its answer is left to wait: what it has started must become known. The kill is obeyed
+    at the next sleep; or at once, wherever a wait has been opened with ``interruptible``. It is obeyed once, so
+    that what is left to do can be done.
+    """
+
+    def __init__(self) -> None:
+        self.pressed = False
+        self._obeyed = False
+        self._waiting_thread: int | None = None
+
+    def press(self) -> None:
+        """Ask the task to end.
+
+        :raises TaskKilledError: where it can.
+        """
+        self.pressed = True
+        if self._waiting_thread == threading.get_ident():
+            self._obey()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass.
+
+        :raises TaskKilledError: if the task is to end.
+        """
+        until = self.monotonic() + seconds
+        while True:
+            self._obey()
+            left = until - self.monotonic()
+            if left <= 0:
+                return
+            super().sleep(min(left, _SLICE))
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Nothing is under way in the body whose outcome must be known."""
+        self._waiting_thread = threading.get_ident()
+        try:
+            self._obey()
+            yield
+        finally:
+            self._waiting_thread = None
+
+    def _obey(self) -> None:
+        if self.pressed and not self._obeyed:
+            self._obeyed = True
+            raise TaskKilledError("Airflow has asked this task to end.")
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Keep SIGTERM out of the body: Airflow 2 would raise in the middle of it, again and again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)

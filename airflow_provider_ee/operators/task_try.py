@@ -1,0 +1,151 @@
+"""What Airflow knows of the try of a task that runs, on any of its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_ee.earthengine.errors import SupersededError, TransientError
+from airflow_provider_ee.earthengine.submission import Attempt, Memory, task_key
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, Context
+
+RECORD_KEY = "ee_export"
+"""Key of the task state store under which an export task keeps its record."""
+
+# What the API server answers to a try that it has put another in the place of.
+_GONE = frozenset({403, 404, 409, 410})
+# A task in one of these states goes on, or is run again by itself.
+_LIVING = frozenset(
+    {"running", "scheduled", "queued", "up_for_retry", "up_for_reschedule", "deferred", "superseded"}
+)
+
+
+class TaskTry:
+    """The try that runs: its place in the history of its task, and what Airflow says of it now.
+
+    :param context: of the task.
+    :param task: the operator.
+    """
+
+    def __init__(self, context: Context, task: BaseOperator) -> None:
+        self._context, self._task = context, task
+        self._ti: Any = context["ti"]
+        self.try_number = int(getattr(self._ti, "try_number", 1))
+        self.max_tries = int(getattr(self._ti, "max_tries", 0))
+        store = context.get("task_state_store")
+        self.memory: Memory = _NoMemory(self) if store is None else _StoredMemory(store)
+
+    @property
+    def names(self) -> tuple[str, str, str, int]:
+        """Dag, run and task id, and map index."""
+        run_id = getattr(self._ti, "run_id", None) or self._context.get("run_id") or ""
+        return self._task.dag_id, str(run_id), self._task.task_id, int(getattr(self._ti, "map_index", -1))
+
+    def attempt(self, deployment: str) -> Attempt:
+        """The try as the service shall know it.
+
+        A clear raises ``max_tries``; retries, another queueing and an edit of ``retries`` do not.
+        """
+        return Attempt(
+            key=task_key(deployment, *self.names),
+            generation=self.max_tries,
+            try_number=self.try_number,
+            maybe_cleared=self.try_number > 1 and self.max_tries != int(self._task.retries or 0),
+        )
+
+    def is_followed(self, exception: BaseException) -> bool:
+        """Whether another try comes after this one, which ends with an exception."""
+        if not self.is_alive():
+            return False
+        if isinstance(exception, AirflowFailException) or not 0 < self.try_number <= self.max_tries:
+            return False
+        policy = getattr(self._task, "retry_policy", None)
+        if policy is None:
+            return True
+        decision = policy.evaluate(exception, self.try_number, self.max_tries, self._context)
+        return str(decision.action.value) != "fail"
+
+    def is_alive(self) -> bool:
+        """Whether nobody has cleared, marked or deleted the task; assumed where Airflow does not tell."""
+        try:
+            return self.state() in _LIVING
+        except Exception:
+            return True
+
+    def state(self) -> str | None:
+        """The state of the task instance, as Airflow has it now; None where it was cleared or deleted."""
+        dag_id, run_id, task_id, map_index = self.names
+        if hasattr(self._ti, "get_task_states"):  # Airflow 3
+            index = map_index if map_index >= 0 else None
+            states = self._ti.get_task_states(dag_id=dag_id, map_index=index, task_ids=[task_id], run_ids=[run_id])
+            state = next(iter(states.get(run_id, {}).values()), None)
+        elif hasattr(self._ti, "refresh_from_db"):
+            state = self._state_in_database()
+        else:
+            state = "running"
+        return getattr(state, "value", state)
+
+    def _state_in_database(self) -> str | None:
+        from airflow.models.taskinstance import TaskInstance
+        from airflow.utils.session import create_session
+
+        dag_id, run_id, task_id, map_index = self.names
+        with create_session() as session:
+            row = (
+                session.query(TaskInstance.state, TaskInstance.try_number)
+                .filter_by(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
+                .one_or_none()
+            )
+        if row is None:
+            return None
+        # A word of ours: Airflow has this task running, but not this try of it.
+        return "superseded" if row.state == "running" and row.try_number != self.try_number else row.state
+
+
+class _NoMemory:
+    """Before Airflow 3.3 nothing is kept; that the task is still running is all that can be asked."""
+
+    lasts = False
+
+    def __init__(self, task_try: TaskTry) -> None:
+        self._task_try = task_try
+
+    def read(self) -> None:
+        return None
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        state = self._task_try.state()
+        if state != "running":
+            raise SupersededError(f"Airflow has this task as {state or 'cleared'}, so this try of it stops.")
+
+
+class _StoredMemory:
+    """The task state store of Airflow 3.3: kept over tries, and closed to a try that has been replaced."""
+
+    lasts = True
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def read(self) -> Any:
+        try:
+            return self._store.get(RECORD_KEY)
+        except Exception as error:
+            raise TransientError(f"Airflow's task state store could not be read: {error}.") from error
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        try:
+            self._store.set(RECORD_KEY, dict(record))
+        except Exception as error:
+            told = getattr(getattr(error, "error", None), "detail", None)
+            if isinstance(told, Mapping) and told.get("status_code") in _GONE:
+                raise SupersededError(
+                    "Airflow has put another try in the place of this one, which stops."
+                ) from error
+            raise TransientError(
+                f"Airflow's task state store could not be written, so nothing is sent: {error}."
+            ) from error
