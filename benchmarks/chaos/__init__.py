@@ -1,0 +1,1 @@
+"""Kill the export at every step, and count what was started, returned and left."""
