@@ -1,6 +1,6 @@
 """Airflow's bookkeeping: which try of a task is the current one, and what becomes of it.
 
-The rules are those of Airflow 3.3, and where 2.11 has others, of that; nothing here knows of processes or of exports.
+The rules are those of Airflow 3.3, and where 2.11 has others, of that. Nothing here knows of processes or exports.
 """
 
 from __future__ import annotations
@@ -154,6 +154,11 @@ class Airflow:
         """XComs are kept under the name of the task: any try of it may write them."""
         with self.changed:
             self._rows[map_index].xcoms[key] = value
+
+    def read_xcom(self, map_index: int, key: str) -> Any:
+        """The value of an XCom."""
+        with self.changed:
+            return self._rows[map_index].xcoms.get(key)
 
     def delete_xcom(self, map_index: int, key: str) -> None:
         """Forget an XCom."""

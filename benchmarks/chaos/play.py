@@ -1,4 +1,4 @@
-"""Plays a case: starts the tries of its task, strikes where it says, and does what Airflow and its user would do."""
+"""Plays a case: starts the tries of its task, strikes where it says, and acts for Airflow and its user."""
 
 from __future__ import annotations
 
@@ -436,7 +436,7 @@ def _judge_row(
     for one in own:
         found = _MARK.search(_field(one, "description"))
         generations.setdefault(int(found[1]) if found else row.max_tries, []).append(one)
-    returned = row.returned.get(row.max_tries)
+    returned = row.xcoms.get("return_value") if row.marked else row.returned.get(row.max_tries)
     name = returned["name"] if isinstance(returned, dict) else returned
     succeeded = row.state == "success" and not row.marked
     for generation, started in generations.items():

@@ -18,7 +18,8 @@ def progress(verdicts: Sequence[Verdict], total: int) -> str:
     cells = Counter(one.cell for one in verdicts if one.counts)
     fewest = min(cells[cell] for cell in CELLS)
     bad = sum(one.bad for one in verdicts)
-    return f"{len(verdicts)} of {total} cases, {len(cells)} of {len(CELLS)} cells, fewest in a cell {fewest}, failed {bad}"
+    reached = f"{len(cells)} of {len(CELLS)} cells, fewest in a cell {fewest}"
+    return f"{len(verdicts)} of {total} cases, {reached}, failed {bad}"
 
 
 def empty_cells(verdicts: Sequence[Verdict]) -> list[tuple[str, str]]:
@@ -82,8 +83,8 @@ def write(ours: Sequence[Verdict], rivals: Mapping[str, Sequence[Verdict]], seed
     lines = [
         "# Exports under fire",
         "",
-        "Written by `make chaos`. Real worker processes are killed, stopped, cut off, cleared and marked at each step of "
-        "an export; each case is counted only where its fault was seen to fire.",
+        "Written by `make chaos`. Real worker processes are killed, stopped, cut off, cleared and marked at each step "
+        "of an export; a case counts only where its fault was seen to fire.",
         "",
         f"Airflow {version('apache-airflow')}, seed {seed}, {seconds:.0f} s.",
         "",

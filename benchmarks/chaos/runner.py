@@ -34,7 +34,7 @@ def warm_up() -> None:
     else:
         import logging
 
-        import airflow.models.taskinstance  # noqa: F401
+        import airflow.models.taskinstance
 
         logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, force=True)
 

@@ -130,6 +130,8 @@ def _case(step: str, blow: str, number: int) -> Case:
     wait = step in ("poll", "cancel") or (step, blow) == ("finish", "mark failed") or (number + shift) % 2 == 1
     late = (number // 2 + shift) % 2 == 1
     cause = ("last try", "clear", "mark failed")[(number + shift) % 3]
+    if step == "cancel" and blow.startswith("mark") and cause == "mark failed":
+        cause = "clear"
     if step == "cancel" and cause == "last try":
         retries = 0
     hits = [Hit(step, blow, late, cause)]
@@ -167,7 +169,8 @@ def _random_case(number: int, dice: random.Random) -> Case:
             (step, blow) == ("finish", "mark failed") and not wait
         ):
             step, blow = dice.choice(CELLS)
-        hits.append(Hit(step, blow, dice.random() < 0.5, dice.choice(("last try", "clear", "mark failed"))))
+        causes = ("last try", "clear") if blow.startswith("mark") else ("last try", "clear", "mark failed")
+        hits.append(Hit(step, blow, dice.random() < 0.5, dice.choice(causes)))
     around = Circumstances(
         burns=dice.random() < 0.4,
         order=dice.choice((None, None, "oldest", "shuffled")),
