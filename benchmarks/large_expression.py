@@ -17,19 +17,19 @@ NODES = 10_000
 ROUNDS = 15
 
 
-def graph(name: str) -> dict[str, Any]:
+def graph(name: str, nodes: int = NODES) -> dict[str, Any]:
     """About 1.5 MB: a chain of sums, as a client writes it, which loads an asset."""
     arguments = {"id": {"constantValue": name}}
     values: dict[str, Any] = {
         "0": {"functionInvocationValue": {"functionName": "Image.load", "arguments": arguments}}
     }
-    for index in range(1, NODES):
+    for index in range(1, nodes):
         arguments = {
             "image1": {"valueReference": str(index - 1)},
             "image2": {"valueReference": "0"} if index % 2 else {"constantValue": index + 0.123456789},
         }
         values[str(index)] = {"functionInvocationValue": {"functionName": "Image.add", "arguments": arguments}}
-    return {"result": str(NODES - 1), "values": values}
+    return {"result": str(nodes - 1), "values": values}
 
 
 def seconds(given: str | dict[str, Any]) -> tuple[float, float]:

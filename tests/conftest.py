@@ -55,9 +55,17 @@ def sample_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def start_emulator(tmp_path: Path) -> Iterator[Callable[..., EarthEngineEmulator]]:
+def emulators() -> list[EarthEngineEmulator]:
+    """Those that the test has started."""
+    return []
+
+
+@pytest.fixture
+def start_emulator(
+    tmp_path: Path, emulators: list[EarthEngineEmulator]
+) -> Iterator[Callable[..., EarthEngineEmulator]]:
     """Start emulators with an empty catalog and a stopped clock: nothing ends before time is advanced."""
-    started: list[EarthEngineEmulator] = []
+    started = emulators
 
     def start(**options: Any) -> EarthEngineEmulator:
         options = {"catalog": tmp_path, "clock": Clock(StoppedClock()), **options}

@@ -64,7 +64,7 @@ def wait_for_operation(
         if operation.done:
             return operation
         waited = clock.monotonic() - began
-        spent = f"{operation.summary()}, {operation.eecu_seconds:g} EECU-seconds spent"
+        spent = f"{operation.summary()}, {operation.eecu_seconds:.1f} EECU-seconds spent"
         if max_eecu_seconds is not None and operation.eecu_seconds > max_eecu_seconds:
             raise BudgetExceededError(
                 f"Operation {operation.name} has used more than max_eecu_seconds={max_eecu_seconds:g} ({spent}); "

@@ -110,7 +110,7 @@ class ExportRun:
             nonlocal said
             if seen.summary() != said:
                 said = seen.summary()
-                self._log.info("Operation %s: %s, %g EECU-seconds", seen.name, said, seen.eecu_seconds)
+                self._log.info("Operation %s: %s, %.1f EECU-seconds", seen.name, said, seen.eecu_seconds)
 
         with self._kill_switch.interruptible():
             return wait_for_operation(

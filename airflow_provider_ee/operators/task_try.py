@@ -102,8 +102,10 @@ class TaskTry:
             )
         if row is None:
             return None
-        # A word of ours: Airflow has this task running, but not this try of it.
-        return "superseded" if row.state == "running" and row.try_number != self.try_number else row.state
+        if row.try_number != self.try_number and row.state in _LIVING:
+            return "superseded"  # a word of ours: it goes on, but not with this try
+        # dag.test() runs tasks without marking them as running.
+        return "running" if row.state in ("scheduled", "queued") else row.state
 
 
 class _NoMemory:
@@ -141,11 +143,18 @@ class _StoredMemory:
         try:
             self._store.set(RECORD_KEY, dict(record))
         except Exception as error:
-            told = getattr(getattr(error, "error", None), "detail", None)
-            if isinstance(told, Mapping) and told.get("status_code") in _GONE:
+            if _status_of(error) in _GONE:
                 raise SupersededError(
                     "Airflow has put another try in the place of this one, which stops."
                 ) from error
             raise TransientError(
                 f"Airflow's task state store could not be written, so nothing is sent: {error}."
             ) from error
+
+
+def _status_of(error: Exception) -> int | None:
+    """What the API server answered, as the supervisor passes it on, or by itself where there is no supervisor."""
+    detail = getattr(getattr(error, "error", None), "detail", None)
+    if isinstance(detail, Mapping):
+        return detail.get("status_code")
+    return getattr(getattr(error, "response", None), "status_code", None)
