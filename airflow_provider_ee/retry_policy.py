@@ -49,7 +49,8 @@ class EarthEngineRetryPolicy(RetryPolicy):
         if error is None:
             return RetryDecision.default()
         reason = f"{type(error).__name__}: {error}"
-        if isinstance(airflow_exception(error), AirflowFailException) and error is exception:
+        # What was raised from an error is left to whoever did so, and knew more.
+        if error is exception and isinstance(airflow_exception(error), AirflowFailException):
             return RetryDecision.fail(reason)
         if isinstance(error, QuotaError):
             return RetryDecision.retry(DELAY_FOR_ROOM, reason)

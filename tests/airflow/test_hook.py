@@ -12,11 +12,17 @@ import requests
 from examples import GRID, constant_image
 from google.auth.credentials import AnonymousCredentials
 
-from airflow_provider_ee.earthengine.errors import AuthError, EarthEngineError, RequestError
+from airflow_provider_ee.earthengine.errors import (
+    AuthError,
+    EarthEngineError,
+    OperationTimeoutError,
+    RequestError,
+)
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
 
 Connect = Callable[..., None]
+FILES = {"filenamePrefix": "x"}
 
 
 def test_the_fields_of_a_connection_reach_the_client(connect: Connect) -> None:
@@ -158,12 +164,23 @@ def test_a_hook_exports_lists_and_cancels(connected_emulator: EarthEngineEmulato
     request = {
         "expression": constant_image(),
         "grid": GRID,
-        "fileExportOptions": {"driveDestination": {"filenamePrefix": "x"}},
+        "fileExportOptions": {"driveDestination": FILES},
     }
     operation = hook.export_image(request)
     assert [one["name"] for one in hook.list_operations()] == [operation["name"]]
     hook.cancel_operation(operation["name"])
     assert hook.get_operation(operation["name"])["metadata"]["state"] == "CANCELLING"
+
+
+def test_a_hook_waits_for_an_operation_and_cancels_nothing(connected_emulator: EarthEngineEmulator) -> None:
+    hook = EarthEngineHook()
+    request = {"expression": constant_image(), "grid": GRID, "fileExportOptions": {"driveDestination": FILES}}
+    name = hook.export_image(request)["name"]
+    with pytest.raises(OperationTimeoutError, match="has not ended within 0.05 seconds"):
+        hook.wait_for_operation(name, poll_interval=0.01, timeout=0.05)
+    assert not hook.get_operation(name).get("done")
+    connected_emulator.operations.advance(60)
+    assert hook.wait_for_operation(name)["metadata"]["state"] == "SUCCEEDED"
 
 
 def test_a_hook_checks_what_it_sends(connected_emulator: EarthEngineEmulator) -> None:
