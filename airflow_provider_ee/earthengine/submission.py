@@ -202,16 +202,18 @@ class Submission:
         self._repeats, self._grace = repeats, iter(grace)
         self._began = clock.monotonic()
         self._room_deadline = self._began + room_timeout
-        self._record = record = Record.read(memory.read())
-        ours = record if record and record.generation == attempt.generation else None
-        self._number = ours.number if ours else 0
-        self._lowest = ours.lowest if ours else 0
-        self._birth = record.birth if record else clock.now()
-        self._first_generation = record.first_generation if record else attempt.generation
-        self._is_first_request = record is None and (memory.lasts or attempt.try_number == 1)
+        self._record: Record | None = None
+        self._number = self._lowest = 0
+        self._birth = clock.now()
+        self._first_generation = attempt.generation
+        self._is_first_request = attempt.try_number == 1
         # Whether a request may have started something that has not been seen.
-        self._unanswered = not ours.operation if ours else not memory.lasts and attempt.try_number > 1
-        self._id_is_ours = bool(ours)
+        self._unanswered = attempt.try_number > 1
+        self._id_is_ours = False
+        # What the memory names and nobody has looked at.
+        self._unseen: str | None = None
+        # A request of an earlier generation that may still be on its way.
+        self._straggler: Mark | None = None
         # When this try began, by the service's clock, less what may be wrong with that.
         self._began_at_service: float | None = None
 
@@ -220,6 +222,7 @@ class Submission:
 
         :raises EarthEngineError: if there is none; of the kind that fits.
         """
+        self._recall()
         if self._attempt.try_number > 1 or self._record:
             found = self._look_back()
             if found:
@@ -233,7 +236,9 @@ class Submission:
         return self._submit()
 
     def find_unanswered(self) -> Operation | None:
-        """What a request has started whose answer was not received; starts nothing."""
+        """What this task has started and this try has not seen; starts nothing."""
+        if self._unseen:
+            return Operation({"name": self._unseen})
         return self._look_patiently() if self._unanswered else None
 
     def cancel_leftovers(self) -> None:
@@ -243,10 +248,14 @@ class Submission:
         """
         attempt = self._attempt
         cleared = self._first_generation < attempt.generation if self._memory.lasts else attempt.maybe_cleared
-        if cleared:
+        while cleared:
             for mark, operation in self._listed():
                 if mark.generation < attempt.generation:
                     self._cancel_if_live(operation, "which an earlier generation left")
+            delay = next(self._grace, None) if self._straggler else None
+            if delay is None:
+                return
+            self._clock.sleep(delay)
 
     def stand_aside(self) -> None:
         """Leave the export to the try that took the place of this one, unless that has its own."""
@@ -268,10 +277,29 @@ class Submission:
 
     # What earlier tries left
 
+    def _recall(self) -> None:
+        self._record = record = Record.read(self._memory.read())
+        attempt, lasts = self._attempt, self._memory.lasts
+        if record is None:
+            self._is_first_request = lasts or attempt.try_number == 1
+            self._unanswered = not lasts and attempt.try_number > 1
+            return
+        self._is_first_request = False
+        self._birth, self._first_generation = record.birth, record.first_generation
+        if record.generation == attempt.generation:
+            self._number, self._lowest = record.number, record.lowest
+            self._id_is_ours = True
+            self._unanswered, self._unseen = not record.operation, record.operation
+        else:
+            self._unanswered = False
+            if not record.operation:
+                self._straggler = Mark(attempt.key, record.generation, record.number)
+
     def _look_back(self) -> Operation | None:
         record = self._record
         if record and record.operation:
             known = self._get(record.operation)
+            self._unseen = None
             if known and record.generation == self._attempt.generation:
                 return self._choose({record.number: known})
             if known:
@@ -291,6 +319,7 @@ class Submission:
                 operation = Operation(resource)
                 mark = Mark.read(operation.description)
                 if mark and mark.key == self._attempt.key:
+                    self._straggler = None if mark == self._straggler else self._straggler
                     yield mark, operation
         except (AuthError, NotFoundError) as error:
             raise AuthError(
