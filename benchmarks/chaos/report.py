@@ -83,8 +83,8 @@ def write(ours: Sequence[Verdict], rivals: Mapping[str, Sequence[Verdict]], seed
     lines = [
         "# Exports under fire",
         "",
-        "Written by `make chaos`. Real worker processes are killed, stopped, cut off, cleared and marked at each step "
-        "of an export; a case counts only where its fault was seen to fire.",
+        "Written by `make chaos`. Real worker processes are killed, stopped, cut off, cleared and marked "
+        "at each step of an export; a case counts only where its fault was seen to fire.",
         "",
         f"Airflow {version('apache-airflow')}, seed {seed}, {seconds:.0f} s.",
         "",
