@@ -14,7 +14,7 @@ SAMPLE_SOURCE := xarray-spatial==0.5.3
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 test-pythons lint bench clean
+.PHONY: help demo test test-airflow2 test-pythons lint bench chaos chaos-airflow2 clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -50,6 +50,14 @@ lint: ## style and types
 bench: ## what things cost, as ratios within one run
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
 	@$(AIRFLOW3)/bin/python benchmarks/run.py
+
+chaos: ## kill the export at every step, and count
+	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
+	@$(AIRFLOW3)/bin/python -m benchmarks.chaos $(CHAOS)
+
+chaos-airflow2: ## the same on Airflow 2.11
+	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
+	@$(AIRFLOW2)/bin/python -m benchmarks.chaos $(CHAOS)
 
 clean: ## remove what was built
 	rm -rf .build

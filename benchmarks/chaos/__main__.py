@@ -29,7 +29,8 @@ _SHOW_EVERY = 10.0
 class Stage:
     """Where cases are played, several at a time."""
 
-    def __init__(self, lanes: int, logs: Path) -> None:
+    def __init__(self, lanes: int, logs: Path, seed: int) -> None:
+        self._seed = seed
         self._nursery = Nursery(logs)
         self._hosts = [Host(), Host()]
         self._lanes = lanes
@@ -56,7 +57,7 @@ class Stage:
             for verdict in verdicts[told:]:
                 told += 1
                 if verdict.bad:
-                    print(f"FAILED {verdict.case}\n  {'; '.join(verdict.reasons)}", flush=True)
+                    print(f"FAILED {report.story(verdict, self._seed)}", flush=True)
             if now - shown > _SHOW_EVERY:
                 shown = now
                 print(f"{now - began:5.0f} s: {report.progress(verdicts, total)}", flush=True)
@@ -128,7 +129,7 @@ def main() -> int:
     logs = Path(tempfile.mkdtemp(prefix="chaos-logs-"))
     print(f"{len(cases)} cases, seed {seed}, logs of the tasks in {logs}", flush=True)
     began = time.monotonic()
-    stage = Stage(options.lanes, logs)
+    stage = Stage(options.lanes, logs, seed)
     try:
         ours = stage.play(cases)
         rivals = {}
@@ -141,7 +142,7 @@ def main() -> int:
     finally:
         stage.close()
     for verdict in ours:
-        if verdict.bad or (options.only and len(cases) < 5):
+        if options.only and len(cases) < 5 and not verdict.bad:
             print(report.story(verdict, seed), flush=True)
     text = report.text(ours, rivals, seed, time.monotonic() - began)
     print(text)

@@ -73,6 +73,8 @@ class Play:
         self._later: list[Callable[[], None]] = []
         self._blocker: str | None = None
         self._unclean = False
+        self.tries_cost = 0
+        """How many tries of the last generation were ours to end."""
 
     def run(self) -> None:
         """From the first try to silence."""
@@ -87,6 +89,7 @@ class Play:
                     break
                 # Otherwise nobody could have cancelled the last try's export: the next one must.
                 self._unclean = False
+                self.tries_cost = 0
                 self.airflow.clear(self.row)
             self._one_try(hits.pop(0) if hits and hits[0].step != "ended" else None)
         for worker in others:
@@ -147,6 +150,7 @@ class Play:
                 trap.gate.opened.set()
             if trap.poll_hold:
                 self.emulator.release(trap.poll_hold)
+        self.tries_cost += struck and _may_end_try(trap.hit)
         if struck:
             self.fired.append(trap.hit)
         elif trap.hold:
@@ -274,6 +278,7 @@ class Play:
         if not self._until(waits, "the task waits", or_ended=worker):
             return False
         cause = trap.hit.cause
+        self.tries_cost += 1
         self.airflow.log(self.row, f"-- {cause}, to make it cancel")
         if cause == "clear":
             self.airflow.clear(self.row)
@@ -336,6 +341,8 @@ class Play:
         self._until(worker.ended.is_set, "the replaced try ends")
         if not successor:
             self._finish(worker)
+            # It could not know that Airflow had given it up, had it no time to be told so.
+            self._unclean |= not worker.term_sent
         return stopped
 
     def _act(self, worker: Supervisor, trap: Trap) -> bool:
@@ -458,8 +465,7 @@ def _judge_row(
         verdict.lost += 1
         reasons.append(f"success, but {name} is {name in final and _field(final[name], 'state')}")
     hits = play.fired if row is play.row else []
-    last_clear = max((index for index, hit in enumerate(hits) if hit.step == "ended"), default=-1)
-    consumed = sum(_consumes(hit) for hit in hits[last_clear + 1 :])
+    consumed = play.tries_cost if row is play.row else 0
     if row.state == "failed" and not row.marked and consumed < row.retries + 1:
         verdict.lost += 1
         reasons.append(f"failed in try {row.try_number} of {row.max_tries + 1}, after {consumed} hits")
@@ -470,11 +476,11 @@ def _judge_row(
         reasons.append(f"{cancelled[0]['name'][-6:]} was cancelled, though a retry followed")
 
 
-def _consumes(hit: Hit) -> bool:
+def _may_end_try(hit: Hit) -> bool:
     """Whether a hit may cost a try."""
     if hit.step == "memory" or (hit.step == "name" and not wire.AIRFLOW3):
         return hit.blow in _CONSUMING or hit.blow == "503"
-    return hit.blow in _CONSUMING or hit.step == "cancel"
+    return hit.blow in _CONSUMING
 
 
 def _field(operation: dict[str, Any], name: str) -> str:

@@ -71,7 +71,7 @@ def text(ours: Sequence[Verdict], rivals: Mapping[str, Sequence[Verdict]], seed:
 
 def story(verdict: Verdict, seed: int) -> str:
     """A case from its beginning, and how to run it again."""
-    lines = ["", str(verdict.case), f"  again: make chaos CHAOS='--only {verdict.case.name} --seed {seed}'"]
+    lines = [str(verdict.case), f"  again: make chaos CHAOS='--only {verdict.case.name} --seed {seed}'"]
     return "\n".join(
         [*lines, *(f"  {reason}" for reason in verdict.reasons), *(f"    {one}" for one in verdict.history)]
     )
