@@ -427,10 +427,15 @@ def judge(play: Play) -> Verdict:
             for one in operations
             if _field(one, "description").startswith("chaos")
         ]
-        history += [
-            f"request {one['method']} {one['description'][-16:]} {one['status']} at {one['time']:.2f}"
+        told = [
+            (f"request {one['method']} {one['description'][-16:]} {one['status']}", one["time"])
             for one in play.emulator.requests()
             if one["method"]
+        ]
+        history += [
+            f"{text} at {when:.2f}"
+            for index, (text, when) in enumerate(told)
+            if index == 0 or told[index - 1][0] != text  # of a long row of looks only the first
         ]
     verdict.history = tuple(history)
     return verdict

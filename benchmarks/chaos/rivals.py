@@ -64,8 +64,8 @@ def _python(job: Mapping[str, Any], common: dict[str, Any]) -> Any:
         import ee
         from google.auth.credentials import AnonymousCredentials
 
-        ee.data.setDeadline(TIME_LIMIT * 1000)
         ee.Initialize(AnonymousCredentials(), url=job["url"], project=PROJECT)
+        ee.data.setDeadline(TIME_LIMIT * 1000)
         task = ee.batch.Export.image.toCloudStorage(
             image=ee.Image.constant(7),
             description=describe(job["map_index"]),
@@ -96,8 +96,11 @@ def _mixin(job: Mapping[str, Any], common: dict[str, Any]) -> Any:
     class ResumableExport(ResumableJobMixin, BaseOperator):
         external_id_key = "operation"
         name: str | None = None
+        hook: Any = None
 
         def execute(self, context: Any) -> Any:
+            self.hook = EarthEngineHook()
+            self.hook.client  # noqa: B018 (a hook made in on_kill would wait for the connection for ever)
             return self.execute_resumable(context)
 
         def submit_job(self, context: Any) -> str:
@@ -111,11 +114,11 @@ def _mixin(job: Mapping[str, Any], common: dict[str, Any]) -> Any:
                     "cloudStorageDestination": {"bucket": "bucket", "filenamePrefix": "chaos"},
                 },
             }
-            self.name = EarthEngineHook().export_image(body)["name"]
+            self.name = self.hook.export_image(body)["name"]
             return self.name
 
         def get_job_status(self, external_id: Any, context: Any) -> str:
-            return str(EarthEngineHook().get_operation(external_id)["metadata"]["state"])
+            return str(self.hook.get_operation(external_id)["metadata"]["state"])
 
         def is_job_active(self, status: str) -> bool:
             return status in ("PENDING", "RUNNING")
@@ -125,7 +128,7 @@ def _mixin(job: Mapping[str, Any], common: dict[str, Any]) -> Any:
 
         def poll_until_complete(self, external_id: Any, context: Any) -> Any:
             self.name = external_id
-            final = EarthEngineHook().wait_for_operation(external_id, poll_interval=_POLL_SECONDS)
+            final = self.hook.wait_for_operation(external_id, poll_interval=_POLL_SECONDS)
             if final["metadata"]["state"] != "SUCCEEDED":
                 raise RuntimeError(f"the export has ended as {final['metadata']['state']}")
             return external_id
@@ -135,6 +138,6 @@ def _mixin(job: Mapping[str, Any], common: dict[str, Any]) -> Any:
 
         def on_kill(self) -> None:
             if self.name:
-                EarthEngineHook().cancel_operation(self.name)
+                self.hook.cancel_operation(self.name)
 
     return ResumableExport(**common)
