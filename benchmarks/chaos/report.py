@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.chaos import wire
 from benchmarks.chaos.play import Verdict
 from benchmarks.chaos.scenarios import BLOWS, CELLS, STEPS
 
-PAGE = Path(__file__).parents[1] / "results" / "chaos.md"
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def progress(verdicts: Sequence[Verdict], total: int) -> str:
@@ -93,14 +94,16 @@ def write(ours: Sequence[Verdict], rivals: Mapping[str, Sequence[Verdict]], seed
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
         *(f"- `{step}`: {meaning}" for step, meaning in STEPS.items()),
+        "- `replaced`: the host of the worker stands still, Airflow starts another try, and then the first goes on",
         "",
         f"**{summary(ours)}**",
     ]
     if rivals:
         lines += ["", "The same blows, those of a user left out, with two retries, to other ways to export:", ""]
         lines += [f"- {_title(who)}: {summary(verdicts)}" for who, verdicts in rivals.items()]
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text("\n".join([*lines, ""]))
+    RESULTS.mkdir(exist_ok=True)
+    page = RESULTS / ("chaos.md" if wire.AIRFLOW3 else "chaos-airflow2.md")
+    page.write_text("\n".join([*lines, ""]))
 
 
 def _title(who: str) -> str:
