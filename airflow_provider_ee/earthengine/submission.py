@@ -223,6 +223,9 @@ class Submission:
         :raises EarthEngineError: if there is none; of the kind that fits.
         """
         self._recall()
+        if self._attempt.try_number > 1 and self._record is None and self._memory.lasts:
+            # To a try that has been replaced a memory may look empty, and the exports of others like left ones.
+            self._remember()
         if self._attempt.try_number > 1 or self._record:
             found = self._look_back()
             if found:

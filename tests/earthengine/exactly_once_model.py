@@ -573,11 +573,14 @@ class Store:
         self._worker, self._airflow = worker, worker.world.airflow
 
     def get(self, key: str) -> Any:
-        self._call("read")
+        if self._call("read") == "replaced":
+            return None  # so the SDK reads the refusal
         return self._airflow.store.get(key)
 
     def set(self, key: str, value: Any) -> None:
         fault = self._call("write")
+        if fault == "replaced":
+            raise RefusedByStoreError(404)
         self._airflow.store[key] = value
         if fault == "lost":
             raise ConnectionError("Airflow does not answer")
@@ -586,7 +589,7 @@ class Store:
         fault = self._worker.meets(what, "die", "unavailable", "lost", *FREEZING, *_ACTIONS)
         self._worker.travel(0.1)
         if self._airflow.uid != self._worker.uid:
-            raise RefusedByStoreError(404)
+            return "replaced"
         if fault == "unavailable":
             raise ConnectionError("Airflow does not answer")
         return fault

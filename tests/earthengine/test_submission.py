@@ -741,6 +741,15 @@ def test_a_replaced_try_sends_nothing(task: Task) -> None:
     assert task.service.calls == []
 
 
+def test_a_replaced_try_to_which_the_memory_looks_empty_cancels_nothing(task: Task) -> None:
+    task.service.has(task.marked(2, 0), "RUNNING", age=3_600)
+    task.service.has(task.marked(1, 0), "RUNNING", age=3_600)
+    task.memory.replaced = True
+    with pytest.raises(SupersededError):
+        task.start(2)
+    assert task.service.calls == []
+
+
 def test_a_try_that_is_replaced_while_it_waits_sends_no_more(task: Task) -> None:
     task.service.answers = full(9)
     sleep = task.clock.sleep
