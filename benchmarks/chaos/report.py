@@ -94,7 +94,7 @@ def write(ours: Sequence[Verdict], rivals: Mapping[str, Sequence[Verdict]], seed
         *("| " + " | ".join(row) + " |" for row in rows),
         "",
         *(f"- `{step}`: {meaning}" for step, meaning in STEPS.items()),
-        "- `replaced`: the host of the worker stands still, Airflow starts another try, and then the first goes on",
+        "- `replaced`: the worker's host stands still, Airflow starts another try, and then the first goes on",
         "",
         f"**{summary(ours)}**",
     ]

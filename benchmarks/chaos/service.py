@@ -50,6 +50,7 @@ class Emulator:
         self._id, self.url = host.ask(start=options)
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.headers["Connection"] = "close"  # one that was idle may be closed in the moment of its use
 
     def close(self) -> None:
         """Stop it; requests that are held are let go."""
