@@ -341,8 +341,8 @@ class Play:
         self._until(worker.ended.is_set, "the replaced try ends")
         if not successor:
             self._finish(worker)
-            # It could not know that Airflow had given it up, had it no time to be told so.
-            self._unclean |= not worker.term_sent
+            # Its execute() was over before anybody told it that Airflow had given it up.
+            self._unclean |= worker.believed_success
         return stopped
 
     def _act(self, worker: Supervisor, trap: Trap) -> bool:

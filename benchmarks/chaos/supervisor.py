@@ -74,6 +74,8 @@ class Supervisor:
         self._frozen = threading.Event()
         self._lost = False
         self.term_sent = False
+        self.believed_success = False
+        """Whether its task was over, and went well, as far as the worker could know."""
         self.started = threading.Event()
         self.ended = threading.Event()
         self.killed_hard = False
@@ -221,6 +223,7 @@ class Supervisor:
                 airflow.finish(self.ti_id, message["state"])
         elif kind in _DIRECT:
             self._pending = state = "success" if kind == "SucceedTask" else "up_for_retry"
+            self.believed_success = kind == "SucceedTask"
             airflow.finish(self.ti_id, state)
             self._terminal, self._pending = state, None
         return None
