@@ -56,7 +56,7 @@ class Stage:
             now = time.monotonic()
             for verdict in verdicts[told:]:
                 told += 1
-                if verdict.bad:
+                if verdict.bad and verdict.case.who == "ours":
                     print(f"FAILED {report.story(verdict, self._seed)}", flush=True)
             if now - shown > _SHOW_EVERY:
                 shown = now
