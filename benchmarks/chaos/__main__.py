@@ -82,19 +82,21 @@ class Stage:
             verdicts.append(verdict)
 
     def _once(self, case: Case, host: Host) -> Verdict:
-        play = Play(case, host, self._nursery)
+        play: Play | None = None
         try:
+            play = Play(case, host, self._nursery)
             play.run()
             return judge(play)
         except Exception as error:
             traceback.print_exc()
-            history = tuple(line for row in play.rows for line in row.history)
+            history = tuple(line for row in play.rows for line in row.history) if play else ()
             return Verdict(
                 case, True, lost=1, reasons=(f"{type(error).__name__}: {error}",), history=history,
                 cell=(case.step, case.blow),
             )  # fmt: skip
         finally:
-            play.close()
+            if play:
+                play.close()
 
 
 def main() -> int:

@@ -171,6 +171,8 @@ def _random_case(number: int, dice: random.Random) -> Case:
             step, blow = dice.choice(CELLS)
         causes = ("last try", "clear") if blow.startswith("mark") else ("last try", "clear", "mark failed")
         hits.append(Hit(step, blow, dice.random() < 0.5, dice.choice(causes)))
+    if hits[0].step == "look":
+        hits.insert(0, Hit("answer", "SIGKILL"))
     around = Circumstances(
         burns=dice.random() < 0.4,
         order=dice.choice((None, None, "oldest", "shuffled")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,8 @@ def _serve() -> None:
     from airflow_provider_ee.emulator import EarthEngineEmulator
 
     running: dict[int, EarthEngineEmulator] = {}
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints is no answer
 
     def stop(number: int) -> None:
         running.pop(number).__exit__(None, None, None)
@@ -132,7 +135,7 @@ def _serve() -> None:
                 answer = [number, emulator.__enter__().url]
             else:
                 threading.Thread(target=stop, args=[order["stop"]]).start()
-            print(json.dumps(answer), flush=True)
+            print(json.dumps(answer), file=answers, flush=True)
         for number in list(running):
             stop(number)
 
