@@ -25,6 +25,7 @@ from airflow_provider_ee.earthengine.errors import (
     RequestError,
     TransientError,
     error_from_http,
+    seconds_since_epoch,
 )
 from airflow_provider_ee.earthengine.operation import OPERATION_NAME, PROJECT
 
@@ -72,6 +73,8 @@ class EarthEngineClient:
         self.project = project
         self.endpoint = check_endpoint(endpoint, real_credentials=real_credentials)
         self.num_retries = num_retries
+        self.answered_at: float | None = None
+        """When the service gave its last answer, by its own clock, in seconds since the epoch."""
         self._timeout = timeout
         self._session = _authorized_session(credentials, loopback=is_loopback(endpoint), refresh=real_credentials)
         retrying: dict[str, Any] = {"sleep": sleep} if sleep else {}
@@ -158,6 +161,7 @@ class EarthEngineClient:
             raise TransientError(f"{call} got no answer from {self.endpoint}: {_reason(error)}.") from error
         except GoogleAuthError as error:
             raise _error_from_auth(call, error) from None  # google-auth keeps whole answers in its errors
+        self.answered_at = seconds_since_epoch(response.headers.get("Date"))
         if response.status_code != 200:
             failure = HttpFailure.from_response(response.status_code, response.text, response.headers)
             raise error_from_http(failure, call=call, project=self.project)

@@ -26,9 +26,6 @@ API_PAGE = "https://console.cloud.google.com/apis/library/earthengine.googleapis
 class EarthEngineError(Exception):
     """Base of every error that this package raises about Earth Engine."""
 
-    answered_at: float | None = None
-    """When the service answered so, by its own clock, in seconds since the epoch; None where nobody answered."""
-
 
 class RequestError(EarthEngineError, ValueError):
     """The request is wrong: found before sending, or refused with 400."""
@@ -115,22 +112,18 @@ class HttpFailure:
     message: str
     reasons: frozenset[str] = field(default_factory=frozenset)
     retry_after: float | None = None
-    answered_at: float | None = None
 
     @classmethod
     def from_response(cls, status: int, text: str, headers: Mapping[str, str]) -> HttpFailure:
         """Read status, ``error.message`` and every reason in the body; a body that is no JSON is cut short."""
-        told: dict[str, Any] = {
-            "retry_after": _seconds(headers.get("Retry-After")),
-            "answered_at": _moment(headers.get("Date")),
-        }
+        retry_after = _seconds(headers.get("Retry-After"))
         try:
             error = json.loads(text)["error"]
             message, reasons = str(error["message"]), frozenset(_reasons(error))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             summary = " ".join(text.split())[:200] or "no text"
-            return cls(status, f"HTTP {status}: {summary}", **told)
-        return cls(status, message, reasons, **told)
+            return cls(status, f"HTTP {status}: {summary}", retry_after=retry_after)
+        return cls(status, message, reasons, retry_after)
 
 
 def _reasons(error: Mapping[str, Any]) -> list[str]:
@@ -147,12 +140,12 @@ def _seconds(retry_after: str | None) -> float | None:
         return max(0.0, float(retry_after))
     except ValueError:
         pass
-    moment = _moment(retry_after)
+    moment = seconds_since_epoch(retry_after)
     return None if moment is None else max(0.0, moment - datetime.now(timezone.utc).timestamp())
 
 
-def _moment(http_date: str | None) -> float | None:
-    """Seconds since the epoch."""
+def seconds_since_epoch(http_date: str | None) -> float | None:
+    """The moment that an HTTP header such as ``Date`` tells."""
     try:
         moment = parsedate_to_datetime(http_date or "")
     except ValueError:
@@ -173,12 +166,6 @@ def error_from_http(failure: HttpFailure, *, call: str, project: str) -> EarthEn
 
     ``call`` names the REST method (``image.export``), ``project`` the Cloud project it was sent to.
     """
-    error = _error_from_http(failure, call, project)
-    error.answered_at = failure.answered_at
-    return error
-
-
-def _error_from_http(failure: HttpFailure, call: str, project: str) -> EarthEngineError:
     status = failure.status
     text = failure.message.lower()
 

@@ -118,6 +118,9 @@ class Attempt:
 class Service(Protocol):
     """What is asked of Earth Engine; an ``EarthEngineClient`` does it."""
 
+    answered_at: float | None
+    """When it gave its last answer, by its own clock."""
+
     def export(self, kind: str, body: bytes) -> dict[str, Any]: ...
     def get_operation(self, name: str) -> dict[str, Any]: ...
     def list_operations(self) -> Iterator[dict[str, Any]]: ...
@@ -356,8 +359,15 @@ class Submission:
             return False
         if self._is_first_request and self._began_at_service is not None:
             return created < self._began_at_service
-        knows_birth = self._memory.lasts or self._attempt.try_number == 1
-        return knows_birth and created < self._birth - _MUCH_OLDER
+        if not self._memory.lasts and self._attempt.try_number > 1:
+            return False  # when the run began is not known
+        # The clock of this machine may be wrong, or have been wrong when the run began.
+        ahead = self._clock.now() - self._service_time()
+        return created < min(self._birth, self._birth - ahead) - _MUCH_OLDER
+
+    def _service_time(self) -> float:
+        told = self._service.answered_at
+        return self._clock.now() if told is None else told
 
     def _choose(self, own: dict[int, Operation]) -> Operation | None:
         """The operation to adopt; without one, the number moves past those that ended badly."""
@@ -430,9 +440,8 @@ class Submission:
         """The operation that the id has started, if it can be adopted; else the number has moved."""
         number, given = self._number, self._request.request_id if self._number == 0 else None
         if self._began_at_service is None:
-            answered_at = refusal.answered_at or self._clock.now()
             margin = _MUCH_OLDER if sent_before else _OLDER
-            self._began_at_service = answered_at - (self._clock.monotonic() - self._began) - margin
+            self._began_at_service = self._service_time() - (self._clock.monotonic() - self._began) - margin
         patient = sent_before or self._id_is_ours or not given
         found = self._look_patiently() if patient else self._choose(self._own_in_list())
         if found:

@@ -14,7 +14,7 @@ from airflow_provider_ee.earthengine.errors import (
 from airflow_provider_ee.earthengine.submission import GRACE, LONGEST_WAIT_FOR_ROOM, Submission
 from airflow_provider_ee.earthengine.waiting import wait_for_operation
 from airflow_provider_ee.operators.kill_switch import KillSwitch, undisturbed
-from airflow_provider_ee.outcome import airflow_exception
+from airflow_provider_ee.outcome import TaskKilledError, airflow_exception
 
 if TYPE_CHECKING:
     from airflow_provider_ee.earthengine.client import EarthEngineClient
@@ -94,11 +94,15 @@ class ExportRun:
                     operation = submission.start_another()
                     submitted(operation)
                     operation = self._wait(operation, began)
+            self._cancel_leftovers()
+            if not operation.done:
+                self._kill_switch.sleep(0)
         except BaseException as end:
             with undisturbed():
+                self._kill_switch.disarm()
                 self._clean_up(end)
+                self._cancel_leftovers()
             raise
-        self._cancel_leftovers()
         if self._waiting.for_completion and (failure := error_from_operation(operation)):
             raise failure
         return operation
@@ -133,10 +137,10 @@ class ExportRun:
         try:
             if self._kill_switch.pressed and not self._waiting.cancel_on_kill:
                 self._log.info("The export is left running, since cancel_on_kill is false")
-            elif isinstance(end, SupersededError) and self._task_try.is_alive():
-                submission.stand_aside()
             elif self._is_followed(end):
                 self._log.info("The export is left to the next try")
+            elif self._task_try.is_replaced():
+                submission.stand_aside()
             else:
                 operation = submission.operation or submission.find_unanswered()
                 if operation and not operation.done:
@@ -145,9 +149,10 @@ class ExportRun:
         except Exception as error:
             name = submission.operation.name if submission.operation else "that was perhaps started"
             self._log.error("The export %s may run on, since it could not be cancelled: %s", name, error)
-        self._cancel_leftovers()
 
     def _is_followed(self, end: BaseException) -> bool:
+        if isinstance(end, SupersededError):
+            return False  # the one that follows may be a clear's, which does not want this export
         exception = airflow_exception(end) if isinstance(end, EarthEngineError) else end
         return self._task_try.is_followed(exception)
 
@@ -155,6 +160,8 @@ class ExportRun:
         if self._submission is not None:
             try:
                 self._submission.cancel_leftovers()
+            except TaskKilledError:
+                raise
             except EarthEngineError as error:
                 self._log.warning(
                     "Exports of cleared tries may be left, since they could not be looked for: %s", error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_ee.earthengine.errors import SupersededError, TransientError
-from airflow_provider_ee.earthengine.submission import Attempt, Memory, task_key
+from airflow_provider_ee.earthengine.submission import Attempt, task_key
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -18,6 +18,7 @@ RECORD_KEY = "ee_export"
 
 # What the API server answers to a try that it has put another in the place of.
 _GONE = frozenset({403, 404, 409, 410})
+_REPLACED = "Airflow has put another try in the place of this one, which stops."
 # A task in one of these states goes on, or is run again by itself.
 _LIVING = frozenset(
     {"running", "scheduled", "queued", "up_for_retry", "up_for_reschedule", "deferred", "superseded"}
@@ -37,7 +38,7 @@ class TaskTry:
         self.try_number = int(getattr(self._ti, "try_number", 1))
         self.max_tries = int(getattr(self._ti, "max_tries", 0))
         store = context.get("task_state_store")
-        self.memory: Memory = _NoMemory(self) if store is None else _StoredMemory(store)
+        self.memory: _NoMemory | _StoredMemory = _NoMemory(self) if store is None else _StoredMemory(store)
 
     @property
     def names(self) -> tuple[str, str, str, int]:
@@ -59,7 +60,7 @@ class TaskTry:
 
     def is_followed(self, exception: BaseException) -> bool:
         """Whether another try comes after this one, which ends with an exception."""
-        if not self.is_alive():
+        if not self._is_alive():
             return False
         if isinstance(exception, AirflowFailException) or not 0 < self.try_number <= self.max_tries:
             return False
@@ -69,17 +70,40 @@ class TaskTry:
         decision = policy.evaluate(exception, self.try_number, self.max_tries, self._context)
         return str(decision.action.value) != "fail"
 
-    def is_alive(self) -> bool:
+    def _is_alive(self) -> bool:
         """Whether nobody has cleared, marked or deleted the task; assumed where Airflow does not tell."""
         try:
             return self.state() in _LIVING
         except Exception:
             return True
 
+    def is_replaced(self) -> bool:
+        """Whether another try is in the place of this one, and goes on with its export or has returned it.
+
+        Where the task has failed nobody goes on. Where it was cleared and has not begun anew, the next try waits
+        until what this one cancels has ended. Assumed where Airflow does not tell.
+        """
+        try:
+            state = self.state()
+        except Exception:
+            return True
+        if state == "superseded":
+            return True
+        if state not in _LIVING and state != "success":
+            return False
+        if self.memory.lasts:
+            return not self.memory.is_open()
+        # Of a success Airflow 3.0 to 3.2 does not tell whether it is another try's, or a user's mark on this one.
+        return state != "running" and (state in _LIVING or not self._state_tells_tries)
+
+    @property
+    def _state_tells_tries(self) -> bool:
+        return not hasattr(self._ti, "get_task_states")
+
     def state(self) -> str | None:
         """The state of the task instance, as Airflow has it now; None where it was cleared or deleted."""
         dag_id, run_id, task_id, map_index = self.names
-        if hasattr(self._ti, "get_task_states"):  # Airflow 3
+        if not self._state_tells_tries:  # Airflow 3
             index = map_index if map_index >= 0 else None
             states = self._ti.get_task_states(dag_id=dag_id, map_index=index, task_ids=[task_id], run_ids=[run_id])
             state = next(iter(states.get(run_id, {}).values()), None)
@@ -102,8 +126,8 @@ class TaskTry:
             )
         if row is None:
             return None
-        if row.try_number != self.try_number and row.state in _LIVING:
-            return "superseded"  # a word of ours: it goes on, but not with this try
+        if row.try_number != self.try_number and row.state not in (None, "failed"):
+            return "superseded"  # a word of ours: what the task is now, another try has made it
         # dag.test() runs tasks without marking them as running.
         return "running" if row.state in ("scheduled", "queued") else row.state
 
@@ -119,8 +143,16 @@ class _NoMemory:
     def read(self) -> None:
         return None
 
+    def is_open(self) -> bool:
+        return True
+
     def write(self, record: Mapping[str, Any]) -> None:
-        state = self._task_try.state()
+        try:
+            state = self._task_try.state()
+        except Exception as error:
+            raise TransientError(
+                f"Airflow does not tell the state of this task, so nothing is sent: {error}."
+            ) from error
         if state != "running":
             raise SupersededError(f"Airflow has this task as {state or 'cleared'}, so this try of it stops.")
 
@@ -132,21 +164,34 @@ class _StoredMemory:
 
     def __init__(self, store: Any) -> None:
         self._store = store
+        self._written: Mapping[str, Any] | None = None
+
+    def is_open(self) -> bool:
+        """Whether this try is still the one that Airflow has; told by writing once more what it wrote last."""
+        try:
+            if self._written is not None:
+                self.write(self._written)
+        except SupersededError:
+            return False
+        except TransientError:
+            return True
+        return True
 
     def read(self) -> Any:
         try:
             return self._store.get(RECORD_KEY)
         except Exception as error:
+            if _status_of(error) in _GONE:
+                raise SupersededError(_REPLACED) from error
             raise TransientError(f"Airflow's task state store could not be read: {error}.") from error
 
     def write(self, record: Mapping[str, Any]) -> None:
+        self._written = record
         try:
             self._store.set(RECORD_KEY, dict(record))
         except Exception as error:
             if _status_of(error) in _GONE:
-                raise SupersededError(
-                    "Airflow has put another try in the place of this one, which stops."
-                ) from error
+                raise SupersededError(_REPLACED) from error
             raise TransientError(
                 f"Airflow's task state store could not be written, so nothing is sent: {error}."
             ) from error

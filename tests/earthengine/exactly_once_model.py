@@ -60,8 +60,7 @@ FREEZES = (0.7, 2.2, 40.0)
 """Seconds after the next try has begun at which a frozen worker goes on."""
 
 
-REPLACED_TRY_CANCELS = "a try that has been replaced cancels the export of the try in its place"
-KILL_UNHEARD = "SIGTERM during the last look for leftovers is not heard"
+SUCCESS_BY_MARK = "a success that a user has marked looks like that of the try in the place of a replaced one"
 STRAGGLER_FORGOTTEN = "without a memory nobody knows that a request of a cleared try may still arrive"
 
 
@@ -183,6 +182,12 @@ class World:
             self.tell(f"FAULT {kind} at {label}")
         return kind
 
+    @property
+    def airflow_was_unclear(self) -> bool:
+        """Whether a try was replaced, or could not ask Airflow what it is."""
+        kinds = self._faults.values()
+        return any(kind in FREEZING or kind == "unavailable" or kind.startswith("clear") for kind in kinds)
+
     def tell(self, what: str) -> None:
         self.story.append(f"{self.now:8.1f}  {what}")
 
@@ -202,9 +207,12 @@ class World:
         for export in kept:
             owned = airflow.had_a_last_word or export.name in airflow.answered_for
             if export.state(self.now) == "RUNNING" and export.name not in returned and owned:
-                self.violate(f"orphaned: nobody waits for {export.name}")
                 if export.created > airflow.settled and not self.scenario.remembers:
                     self.known_holes.add(STRAGGLER_FORGOTTEN)
+                elif airflow.marked_success and self.airflow_was_unclear:
+                    self.known_holes.add(SUCCESS_BY_MARK)
+                else:
+                    self.violate(f"orphaned: nobody waits for {export.name}")
         if airflow.state not in ("success", "failed"):
             self.violate(f"stuck: the task ends as {airflow.state}")
 
@@ -231,9 +239,7 @@ class Service:
         request = json.loads(body)
         if request["requestId"] in self._ids:
             self.world.tell(f"service: {request['requestId']} refused as a repeat")
-            error = DuplicateRequestError("A different Operation was already started with the given request_id")
-            error.answered_at = EPOCH + self.world.now
-            raise error
+            raise DuplicateRequestError("A different Operation was already started with the given request_id")
         self._ids.add(request["requestId"])
         now = self.world.now
         name = f"projects/p/operations/{len(self.exports)}"
@@ -261,6 +267,10 @@ class Line:
 
     def __init__(self, worker: Worker) -> None:
         self._worker, self._world, self._service = worker, worker.world, worker.world.service
+
+    @property
+    def answered_at(self) -> float:
+        return EPOCH + self._world.now
 
     def export(self, kind: str, body: bytes) -> dict[str, Any]:
         generation = self._worker.generation
@@ -434,8 +444,6 @@ class Worker:
                 SilentLog(self),
             )
             operation = self.run_.run(lambda submitted: None)
-            if self.kill_switch.pressed and not self.kill_switch._obeyed:
-                self.world.known_holes.add(KILL_UNHEARD)
         except EarthEngineError as error:
             failure = airflow_exception(error)
             if isinstance(error, OperationCancelledError) and airflow.is_current(self):
@@ -555,7 +563,7 @@ class SimulatedTry(TaskTry):
 
     def _state_in_database(self) -> str | None:
         self._ask()
-        if self._airflow.state == "running" and self._airflow.try_number != self._worker.try_number:
+        if self._airflow.try_number != self._worker.try_number and self._airflow.state not in (None, "failed"):
             return "superseded"
         return self._airflow.state
 
@@ -619,6 +627,7 @@ class Airflow:
         self.had_a_last_word = False
         """Whether the last worker has ended by itself, knowing that it is the last: nothing may be left running."""
         self.settled = 0.0
+        self.marked_success = False
         self.answered_for: set[str | None] = set()
         """What other workers knew when they ended, who had been told that nobody follows."""
 
@@ -712,6 +721,7 @@ class Airflow:
             self._clear()
         elif self.state not in ("success", "failed"):
             self.state = "failed" if kind == "mark failed" else "success"
+            self.marked_success |= kind == "mark success"
         if running and self.worker is worker and worker and not self.is_current(worker):
             self.world.after(KILL_AT_ONCE if kind.endswith("at once") else KILL_SLOWLY, worker.kill)
 
@@ -729,8 +739,6 @@ class Airflow:
 
     def check_cancel(self, canceller: Worker, export: Export) -> None:
         """Nobody cancels what the task has returned."""
-        if canceller.try_number != self.try_number and self.state not in ("restarting", None):
-            self.world.known_holes.add(REPLACED_TRY_CANCELS)
         if self.state == "success" and self.result == export.name:
             self.world.violate(f"lost: {canceller} cancels the export that the task has returned")
 
@@ -784,9 +792,8 @@ def explore(
             world = World(scenario, faults).run()
         findings.histories += 1
         findings.succeeded += world.airflow.state == "success"
-        if world.violations and world.known_holes:
-            findings.known_holes |= world.known_holes
-        elif world.violations:
+        findings.known_holes |= world.known_holes
+        if world.violations:
             findings.violations.append((faults, world))
             if enough and len(findings.violations) >= enough:
                 break
