@@ -165,17 +165,6 @@ class Airflow:
         with self.changed:
             self._rows[map_index].xcoms.pop(key, None)
 
-    def state_of(self, map_index: int, *, try_number: int | None = None) -> str | None:
-        """The state of a task, as any task may ask for it.
-
-        :param try_number: of the asking try; 2.11 lets it be compared, and then its replacement shows.
-        """
-        with self.changed:
-            row = self._rows[map_index]
-            if row.state == "running" and try_number not in (None, row.try_number):
-                return "superseded"
-            return row.state
-
     def finish(self, ti_id: str, state: str) -> None:
         """The try reports its end.
 

@@ -208,8 +208,10 @@ class Supervisor:
             airflow.write_store(self.ti_id, message["key"], message["value"])
             return {"ok": True, "type": "OKResponse"}
         if kind == "GetTaskStates":
-            state = airflow.state_of(self.row.map_index, try_number=message.get("try_number"))
-            return {"task_states": {self.row.run_id: {TASK_ID: state}}, "type": "TaskStatesResult"}
+            states = {self.row.run_id: {TASK_ID: self.row.state}}
+            if wire.AIRFLOW3:
+                return {"task_states": states, "type": "TaskStatesResult"}
+            return {"task_states": states, "try_number": self.row.try_number}
         if kind == "GetXCom":
             value = airflow.read_xcom(self.row.map_index, message["key"])
             return {"key": message["key"], "value": value, "type": "XComResult"}
