@@ -25,11 +25,11 @@ demo: ## run Airflow and the emulator, export NDVI of real pixels, show the resu
 
 test: ## all tests, on Airflow 3
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
-	@$(AIRFLOW3)/bin/python -m pytest $(PYTEST)
+	@$(AIRFLOW3)/bin/python -m pytest -n auto --dist worksteal $(PYTEST)
 
 test-airflow2: ## all tests, on Airflow 2.11 and the lowest versions that are supported
 	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
-	@$(AIRFLOW2)/bin/python -m pytest $(PYTEST)
+	@$(AIRFLOW2)/bin/python -m pytest -n auto --dist worksteal $(PYTEST)
 
 test-pythons: ## all tests on Airflow 3, on each other Python that is found
 	$(call test_on,3.10,$(call find_python,3.10))
