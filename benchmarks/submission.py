@@ -1,4 +1,4 @@
-"""What exactly-once costs a first try where nothing breaks, against a plain authorised POST of the same request."""
+"""What exactly-once costs a first try where nothing breaks, against a plain authorised POST of the request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FILES = {"cloudStorageDestination": {"bucket": "bucket", "filenamePrefix": "pref
 
 
 class Answer(BaseHTTPRequestHandler):
-    """Starts every export at once, so that only the two ways of asking differ; remembers how often it was asked."""
+    """Starts every export at once, so that only the ways of asking differ; counts how often it was asked."""
 
     protocol_version = "HTTP/1.1"
     asked = 0

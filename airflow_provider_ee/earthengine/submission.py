@@ -203,7 +203,7 @@ class Submission:
         self._attempt, self._request = attempt, request
         self._fingerprint = request.fingerprint()
         self._repeats, self._grace = repeats, iter(grace)
-        self._began = clock.monotonic()
+        self._began, self._began_at = clock.monotonic(), clock.now()
         self._room_deadline = self._began + room_timeout
         self._record: Record | None = None
         self._number = self._lowest = 0
@@ -441,7 +441,9 @@ class Submission:
         number, given = self._number, self._request.request_id if self._number == 0 else None
         if self._began_at_service is None:
             margin = _MUCH_OLDER if sent_before else _OLDER
-            self._began_at_service = self._service_time() - (self._clock.monotonic() - self._began) - margin
+            # A machine that was suspended has seen less time pass than its calendar tells.
+            passed = max(self._clock.monotonic() - self._began, self._clock.now() - self._began_at)
+            self._began_at_service = self._service_time() - passed - margin
         patient = sent_before or self._id_is_ours or not given
         found = self._look_patiently() if patient else self._choose(self._own_in_list())
         if found:

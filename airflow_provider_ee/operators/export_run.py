@@ -97,6 +97,7 @@ class ExportRun:
             self._cancel_leftovers()
             if not operation.done:
                 self._kill_switch.sleep(0)
+                self._check_alive()
         except BaseException as end:
             with undisturbed():
                 self._kill_switch.disarm()
@@ -106,6 +107,11 @@ class ExportRun:
         if self._waiting.for_completion and (failure := error_from_operation(operation)):
             raise failure
         return operation
+
+    def _check_alive(self) -> None:
+        """A worker that was frozen for long may have been given up, and what it returns is not heard."""
+        if not self._task_try.is_alive():
+            raise TaskKilledError("Airflow has ended this task while it started its export.")
 
     def _wait(self, operation: Operation, began: float) -> Operation:
         said = ""

@@ -60,7 +60,7 @@ class TaskTry:
 
     def is_followed(self, exception: BaseException) -> bool:
         """Whether another try comes after this one, which ends with an exception."""
-        if not self._is_alive():
+        if not self.is_alive():
             return False
         if isinstance(exception, AirflowFailException) or not 0 < self.try_number <= self.max_tries:
             return False
@@ -70,7 +70,7 @@ class TaskTry:
         decision = policy.evaluate(exception, self.try_number, self.max_tries, self._context)
         return str(decision.action.value) != "fail"
 
-    def _is_alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether nobody has cleared, marked or deleted the task; assumed where Airflow does not tell."""
         try:
             return self.state() in _LIVING

@@ -189,7 +189,7 @@ MUTATIONS = [
     Mutation(
         "a kill cancels what nobody will go on with",
         task_try,
-        "        if not self._is_alive():\n            return False\n",
+        "        if not self.is_alive():\n            return False\n",
         "",
         ("mark failed", "mark success"),
         "orphaned",
