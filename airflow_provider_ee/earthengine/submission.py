@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
@@ -64,6 +65,11 @@ _MUCH_OLDER = 600.0
 _KEY_CHARACTERS = string.digits + string.ascii_lowercase
 _MARK = re.compile(r"--([a-z0-9]{10})-(\d{1,9})-(\d{1,9})\Z")
 _WORTH_ADOPTING = frozenset({"PENDING", "RUNNING", "SUCCEEDED"})
+
+
+def _jitter() -> float:
+    """Mapped tasks that failed together must not come back together."""
+    return random.uniform(1.0, 1.25)  # noqa: S311 (nothing is secret about it)
 
 
 def task_key(*names: str | int) -> str:
@@ -481,7 +487,7 @@ class Submission:
             self._clock.sleep(delay)
 
     def _back_off(self, error: TransientError, lost: int) -> None:
-        delay = min(error.retry_after or 2.0 ** (lost - 1), _LONGEST_BACKOFF)
+        delay = min(error.retry_after or 2.0 ** (lost - 1), _LONGEST_BACKOFF) * _jitter()
         self._log.warning("%s Sending the same request again in %.0f s.", error, delay)
         self._clock.sleep(delay)
 

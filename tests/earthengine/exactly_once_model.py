@@ -24,6 +24,7 @@ from unittest import mock
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_ee.earthengine import submission
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     DuplicateRequestError,
@@ -788,7 +789,10 @@ def explore(
     todo: deque[tuple[Fault, ...]] = deque([()])
     while todo:
         faults = todo.popleft()
-        with mock.patch.object(export_run, "undisturbed", _undisturbed):
+        with (
+            mock.patch.object(export_run, "undisturbed", _undisturbed),
+            mock.patch.object(submission, "_jitter", return_value=1.0),
+        ):
             world = World(scenario, faults).run()
         findings.histories += 1
         findings.succeeded += world.airflow.state == "success"

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_ee.earthengine import submission
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     DuplicateRequestError,
@@ -193,6 +194,11 @@ class Task:
         }
         known = Record(generation=generation, number=number, operation=operation, **{**record, **fields})
         self.memory.record = asdict(known)
+
+
+@pytest.fixture(autouse=True)
+def _exact_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "_jitter", lambda: 1.0)
 
 
 @pytest.fixture
@@ -597,10 +603,10 @@ def test_a_request_that_may_still_arrive_is_waited_for(task: Task) -> None:
 
 
 def test_a_task_that_was_never_cleared_does_not_look_for_leftovers(task: Task) -> None:
-    for submission in (task.submission(1), task.submission(2)):
-        submission.start()
+    for one in (task.submission(1), task.submission(2)):
+        one.start()
         task.service.calls.clear()
-        submission.cancel_leftovers()
+        one.cancel_leftovers()
         assert task.service.calls == []
 
 
