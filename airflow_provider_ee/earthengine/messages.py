@@ -70,7 +70,7 @@ class PreparedRequest:
     fields: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        size = len(bytes(self))
+        size = len(self._head) + len(self.expression) + len(self._tail)
         if size > MAX_BODY_BYTES:
             raise RequestError(
                 f"the request has {size} bytes, more than the {MAX_BODY_BYTES} that Earth Engine takes; "
@@ -78,7 +78,13 @@ class PreparedRequest:
             )
 
     def __bytes__(self) -> bytes:
-        return b'{"expression": %b, %b' % (self.expression, to_json(dict(self.fields)).encode()[1:])
+        return b"".join((self._head, self.expression, self._tail))
+
+    _head: ClassVar[bytes] = b'{"expression": '
+
+    @property
+    def _tail(self) -> bytes:
+        return b", " + to_json(dict(self.fields)).encode()[1:]
 
     @property
     def description(self) -> str:
@@ -97,7 +103,9 @@ class PreparedRequest:
     def fingerprint(self) -> str:
         """Equal for requests that write the same to the same place, whatever they are called."""
         nameless = {name: value for name, value in self.fields.items() if name not in ("description", "requestId")}
-        return sha256(self.expression + to_json(nameless).encode()).hexdigest()
+        digest = sha256(self.expression)
+        digest.update(to_json(nameless).encode())
+        return digest.hexdigest()
 
 
 class GridDimensions(Message):

@@ -30,7 +30,8 @@ import random
 import re
 import string
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -168,9 +169,10 @@ class Record:
     @classmethod
     def read(cls, stored: Any) -> Record | None:
         """A record, or None where there is none that can be read."""
+        names = {field.name for field in fields(cls)}
         try:
-            return cls(**stored)
-        except TypeError:
+            return cls(**{name: value for name, value in stored.items() if name in names})
+        except (TypeError, AttributeError):
             return None
 
 
@@ -181,11 +183,9 @@ class Submission:
     :param memory: what earlier tries left.
     :param clock: the time of this machine.
     :param attempt: which try this is.
-    :param request: what to export; its description is the text that the mark is put after, its request id, if it
-        has one, that of the first request.
     :param room_timeout: seconds that a full queue is waited for.
     :param repeats: how often a request is sent again whose answer was lost.
-    :param grace: seconds between two looks for an operation that must be there; spent once.
+    :param grace: seconds between two looks for an operation that must be there; spent once for each number.
     """
 
     def __init__(
@@ -194,7 +194,6 @@ class Submission:
         memory: Memory,
         clock: Clock,
         attempt: Attempt,
-        request: PreparedRequest,
         *,
         room_timeout: float = LONGEST_WAIT_FOR_ROOM,
         repeats: int = 5,
@@ -206,16 +205,17 @@ class Submission:
         self.adopted = False
         """Whether another try started it."""
         self._service, self._memory, self._clock, self._log = service, memory, clock, log
-        self._attempt, self._request = attempt, request
-        self._fingerprint = request.fingerprint()
-        self._repeats, self._grace = repeats, iter(grace)
+        self._attempt = attempt
+        self._repeats, self._grace_of_a_number, self._grace = repeats, grace, iter(grace)
         self._began, self._began_at = clock.monotonic(), clock.now()
         self._room_deadline = self._began + room_timeout
         self._record: Record | None = None
         self._number = self._lowest = 0
         self._birth = clock.now()
         self._first_generation = attempt.generation
-        self._is_first_request = attempt.try_number == 1
+        self._is_first_request = attempt.try_number <= 1
+        self._knows_birth = self._is_first_request or memory.lasts
+        self._has_recalled = False
         # Whether a request may have started something that has not been seen.
         self._unanswered = attempt.try_number > 1
         self._id_is_ours = False
@@ -226,11 +226,14 @@ class Submission:
         # When this try began, by the service's clock, less what may be wrong with that.
         self._began_at_service: float | None = None
 
-    def start(self) -> Operation:
+    def start(self, request: PreparedRequest) -> Operation:
         """The export of this generation: adopted if it was started, else started now.
 
+        :param request: what to export; its description is the text that the mark is put after, its request id, if
+            it has one, that of the first request.
         :raises EarthEngineError: if there is none; of the kind that fits.
         """
+        self._request, self._fingerprint = request, request.fingerprint()
         self._recall()
         if self._attempt.try_number > 1 and self._record is None and self._memory.lasts:
             # To a try that has been replaced a memory may look empty, and the exports of others like left ones.
@@ -244,11 +247,14 @@ class Submission:
     def start_another(self) -> Operation:
         """Another export, since the adopted one was cancelled on behalf of the try that had started it."""
         self.operation, self.adopted = None, False
-        self._number += 1
+        self._move_to(self._number + 1)
         return self._submit()
 
     def find_unanswered(self) -> Operation | None:
         """What this task has started and this try has not seen; starts nothing."""
+        if not self._has_recalled:
+            with suppress(TransientError):
+                self._recall()
         if self._unseen:
             return Operation({"name": self._unseen})
         return self._look_patiently() if self._unanswered else None
@@ -278,29 +284,36 @@ class Submission:
         if any(mark > own for mark, _ in self._listed()):
             self._cancel_if_live(operation, "since a later try has started its own")
         else:
-            self._log.info("Left operation %s to the try that follows", operation.name)
+            self._log.info(
+                "Left operation %s to the try that Airflow has put in the place of this one", operation.name
+            )
 
-    def cancel(self, operation: Operation) -> None:
+    def cancel(self, operation: Operation, why: str) -> None:
         """Ask for an operation to end; one that has ended or is gone is no error."""
         try:
             self._service.cancel_operation(operation.name)
         except (NotFoundError, RequestError) as refusal:
-            self._log.info("Operation %s could not be cancelled: %s", operation.name, refusal)
+            self._log.info("Operation %s, %s, could not be cancelled: %s", operation.name, why, refusal)
+        else:
+            self._log.info("Cancelled operation %s, %s", operation.name, why)
 
     # What earlier tries left
 
     def _recall(self) -> None:
-        self._record = record = Record.read(self._memory.read())
-        attempt, lasts = self._attempt, self._memory.lasts
+        self._has_recalled = True
+        stored = self._memory.read()
+        self._record = record = Record.read(stored)
+        attempt = self._attempt
         if record is None:
-            self._is_first_request = lasts or attempt.try_number == 1
-            self._unanswered = not lasts and attempt.try_number > 1
+            # What another version of this package has written tells only that there was something.
+            self._knows_birth = self._knows_birth and not stored
+            self._is_first_request = self._knows_birth
+            self._unanswered = not self._knows_birth
             return
-        self._is_first_request = False
+        self._is_first_request, self._knows_birth, self._id_is_ours = False, True, True
         self._birth, self._first_generation = record.birth, record.first_generation
         if record.generation == attempt.generation:
             self._number, self._lowest = record.number, record.lowest
-            self._id_is_ours = True
             self._unanswered, self._unseen = not record.operation, record.operation
         else:
             self._unanswered = False
@@ -323,6 +336,9 @@ class Submission:
             return Operation(self._service.get_operation(name))
         except NotFoundError:
             return None
+        except AuthError as error:
+            # What an earlier try was allowed to start, this one may be refused for a moment only.
+            raise TransientError(str(error)) from error
 
     def _listed(self) -> Iterable[tuple[Mark, Operation]]:
         """Operations with a mark of this task, of any generation."""
@@ -365,8 +381,8 @@ class Submission:
             return False
         if self._is_first_request and self._began_at_service is not None:
             return created < self._began_at_service
-        if not self._memory.lasts and self._attempt.try_number > 1:
-            return False  # when the run began is not known
+        if not self._knows_birth:
+            return False
         # The clock of this machine may be wrong, or have been wrong when the run began.
         ahead = self._clock.now() - self._service_time()
         return created < min(self._birth, self._birth - ahead) - _MUCH_OLDER
@@ -383,8 +399,12 @@ class Submission:
             if own[number].state in _WORTH_ADOPTING:
                 self._number = number
                 return own[number]
-        self._number = max([self._number, self._lowest, *(number + 1 for number in own)])
+        self._move_to(max([self._number, self._lowest, *(number + 1 for number in own)]))
         return None
+
+    def _move_to(self, number: int) -> None:
+        if number != self._number:
+            self._number, self._grace = number, iter(self._grace_of_a_number)
 
     def _wait_until_ended(self, operation: Operation) -> Operation:
         self._log.info("Waiting until operation %s, which is being cancelled, has ended", operation.name)
@@ -461,7 +481,7 @@ class Submission:
                     f"request_id {given!r} has been used by another export; leave request_id out, or make it of "
                     f"what tells exports apart. {refusal}"
                 ) from refusal
-            self._number += 1
+            self._move_to(number + 1)
         self._log.info("Request id %s is used up; going on with %s", given or f"…-{number}", self._mark)
         return None
 
@@ -554,5 +574,4 @@ class Submission:
 
     def _cancel_if_live(self, operation: Operation, why: str) -> None:
         if operation.state in ("PENDING", "RUNNING"):
-            self._log.info("Cancelling operation %s, %s", operation.name, why)
-            self.cancel(operation)
+            self.cancel(operation, why)

@@ -30,7 +30,8 @@ from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_ee.earthengine.messages import ImageExportRequest
+    from airflow_provider_ee.earthengine.messages import ImageExportRequest, PreparedRequest
+    from airflow_provider_ee.earthengine.operation import Operation
     from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
     from airflow_provider_ee.operators.export_run import Waiting
 
@@ -137,6 +138,12 @@ class EEImageExportOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        _check_flags(
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            cancel_on_kill=cancel_on_kill,
+            skip_if_empty=skip_if_empty,
+        )
         if deferrable:
             raise ValueError(
                 "deferrable=True is not supported; set wait_for_completion=True, or use EEOperationSensor."
@@ -148,7 +155,7 @@ class EEImageExportOperator(BaseOperator):
         self.wait_for_completion = bool(wait_for_completion)
         self.poll_interval = _seconds("poll_interval", poll_interval)
         self.wait_timeout = _seconds("wait_timeout", wait_timeout)
-        self.max_eecu_seconds = _seconds("max_eecu_seconds", max_eecu_seconds)
+        self.max_eecu_seconds = _seconds("max_eecu_seconds", max_eecu_seconds, timedelta_too=False)
         self.cancel_on_kill = cancel_on_kill
         self.skip_if_empty = skip_if_empty
         self._given_expression = expression
@@ -184,21 +191,30 @@ class EEImageExportOperator(BaseOperator):
         from airflow_provider_ee.operators.export_run import ExportRun
         from airflow_provider_ee.operators.task_try import TaskTry
 
-        self._kill_switch = self._kill_switch or KillSwitch()
-        with airflow_outcome(skip_if_empty=self.skip_if_empty):
+        if self._kill_switch is None or self._kill_switch.disarmed:  # that of an earlier try in this process
+            self._kill_switch = KillSwitch()
+        destination = ""
+
+        def prepared() -> PreparedRequest:
+            nonlocal destination
             request = self._request()
             destination = destination_of(request)
+            self.log.info("Exporting %s to %s", request.description, destination)
+            return request.prepared()
+
+        def submitted(operation: Operation) -> None:
+            context["ti"].xcom_push(key=DESTINATION_KEY, value=destination)
+
+        with airflow_outcome(skip_if_empty=self.skip_if_empty):
             run = ExportRun(
                 self.hook.client,
                 TaskTry(context, self),
                 self.hook.deployment,
-                request.prepared(),
                 self._waiting(),
                 self._kill_switch,
                 self.log,
             )
-            self.log.info("Exporting %s to %s", request.description, destination)
-            operation = run.run(lambda submitted: context["ti"].xcom_push(key=DESTINATION_KEY, value=destination))
+            operation = run.run(prepared, submitted)
         return dict(operation.resource)
 
     def on_kill(self) -> None:
@@ -318,13 +334,20 @@ def _refuse_without_wait(**given: Any) -> None:
             )
 
 
-def _seconds(name: str, given: float | timedelta | None) -> float | None:
+def _check_flags(**flags: Any) -> None:
+    for name, value in flags.items():
+        if value is not None and not isinstance(value, bool):
+            raise ValueError(f"{name}={value!r} must be True or False.")
+
+
+def _seconds(name: str, given: float | timedelta | None, *, timedelta_too: bool = True) -> float | None:
     """A length of time, or an amount of compute, as a number greater than 0."""
     if given is None:
         return None
-    seconds = given.total_seconds() if isinstance(given, timedelta) else given
+    seconds = given.total_seconds() if timedelta_too and isinstance(given, timedelta) else given
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
-        raise ValueError(f"{name}={given!r} must be a number of seconds greater than 0, or a timedelta.")
+        or_timedelta = ", or a timedelta" if timedelta_too else ""
+        raise ValueError(f"{name}={given!r} must be a number of seconds greater than 0{or_timedelta}.")
     return float(seconds)
 
 

@@ -44,7 +44,6 @@ class ExportRun:
     :param client: where to export.
     :param task_try: what Airflow knows of this try.
     :param deployment: the connection's word for this Airflow.
-    :param request: what to export.
     :param waiting: whether and how long.
     :param kill_switch: pressed when Airflow asks the task to end.
     """
@@ -54,37 +53,34 @@ class ExportRun:
         client: EarthEngineClient,
         task_try: TaskTry,
         deployment: str,
-        request: PreparedRequest,
         waiting: Waiting,
         kill_switch: KillSwitch,
         log: Any,
     ) -> None:
         self._client, self._task_try, self._waiting = client, task_try, waiting
         self._kill_switch, self._log = kill_switch, log
-        self._deployment, self._request = deployment, request
-        self._submission: Submission | None = None
+        self._submission = Submission(
+            client,
+            task_try.memory,
+            kill_switch,
+            task_try.attempt(deployment),
+            room_timeout=min(waiting.timeout or LONGEST_WAIT_FOR_ROOM, LONGEST_WAIT_FOR_ROOM),
+            repeats=client.num_retries,
+            grace=waiting.list_grace,
+            log=log,
+        )
 
-    def run(self, submitted: Callable[[Operation], None]) -> Operation:
+    def run(self, request: Callable[[], PreparedRequest], submitted: Callable[[Operation], None]) -> Operation:
         """The Operation as submitted; where the task waits, as it ended.
 
+        :param request: makes the request; where that fails, an earlier try's export is cleaned up too.
         :param submitted: called as soon as the operation is known.
         :raises EarthEngineError: if there is none, or it did not succeed.
         """
-        began = self._kill_switch.monotonic()
+        began, submission = self._kill_switch.monotonic(), self._submission
         try:
             self._kill_switch.sleep(0)
-            self._submission = submission = Submission(
-                self._client,
-                self._task_try.memory,
-                self._kill_switch,
-                self._task_try.attempt(self._deployment),
-                self._request,
-                room_timeout=min(self._waiting.timeout or LONGEST_WAIT_FOR_ROOM, LONGEST_WAIT_FOR_ROOM),
-                repeats=self._client.num_retries,
-                grace=self._waiting.list_grace,
-                log=self._log,
-            )
-            operation = submission.start()
+            operation = submission.start(request())
             submitted(operation)
             self._kill_switch.sleep(0)
             if self._waiting.for_completion:
@@ -138,20 +134,18 @@ class ExportRun:
     def _clean_up(self, end: BaseException) -> None:
         """Cancel the export unless somebody goes on with it."""
         submission = self._submission
-        if submission is None:
-            return
+        killed = self._kill_switch.pressed or isinstance(end, TaskKilledError)
         try:
-            if self._kill_switch.pressed and not self._waiting.cancel_on_kill:
+            if killed and not self._waiting.cancel_on_kill:
                 self._log.info("The export is left running, since cancel_on_kill is false")
             elif self._is_followed(end):
-                self._log.info("The export is left to the next try")
+                self._log.info("What has been started, if anything, is left to the next try")
             elif self._task_try.is_replaced():
                 submission.stand_aside()
             else:
                 operation = submission.operation or submission.find_unanswered()
                 if operation and not operation.done:
-                    submission.cancel(operation)
-                    self._log.info("Cancelled operation %s, which nobody would wait for", operation.name)
+                    submission.cancel(operation, "which nobody would wait for")
         except Exception as error:
             name = submission.operation.name if submission.operation else "that was perhaps started"
             self._log.error("The export %s may run on, since it could not be cancelled: %s", name, error)
@@ -159,16 +153,18 @@ class ExportRun:
     def _is_followed(self, end: BaseException) -> bool:
         if isinstance(end, SupersededError):
             return False  # the one that follows may be a clear's, which does not want this export
-        exception = airflow_exception(end) if isinstance(end, EarthEngineError) else end
+        if not isinstance(end, EarthEngineError):
+            return self._task_try.is_followed(end)
+        exception = airflow_exception(end)
+        exception.__cause__ = end  # as a retry policy will see it
         return self._task_try.is_followed(exception)
 
     def _cancel_leftovers(self) -> None:
-        if self._submission is not None:
-            try:
-                self._submission.cancel_leftovers()
-            except TaskKilledError:
-                raise
-            except EarthEngineError as error:
-                self._log.warning(
-                    "Exports of cleared tries may be left, since they could not be looked for: %s", error
-                )
+        try:
+            self._submission.cancel_leftovers()
+        except TaskKilledError:
+            raise
+        except EarthEngineError as error:
+            self._log.warning(
+                "Exports of cleared tries may be left, since they could not be looked for: %s", error
+            )

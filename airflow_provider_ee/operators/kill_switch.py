@@ -17,13 +17,13 @@ class KillSwitch(SystemClock):
     """The time of this machine, which stops passing when the task is to end.
 
     A request that waits for its answer is left to wait: what it has started must become known. The kill is obeyed
-    at the next sleep; or at once, wherever a wait has been opened with ``interruptible``. It is obeyed once, so
-    that what is left to do can be done.
+    at the next sleep; or at once, wherever a wait has been opened with ``interruptible``. Where what it raises is
+    swallowed, as a handler of logs does, it is obeyed at the next one.
     """
 
     def __init__(self) -> None:
         self.pressed = False
-        self._obeyed = False
+        self.disarmed = False
         self._waiting_thread: int | None = None
 
     def press(self) -> None:
@@ -50,7 +50,7 @@ class KillSwitch(SystemClock):
 
     def disarm(self) -> None:
         """From now on time passes: the task is about to end anyway."""
-        self._obeyed = True
+        self.disarmed = True
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
@@ -63,19 +63,19 @@ class KillSwitch(SystemClock):
             self._waiting_thread = None
 
     def _obey(self) -> None:
-        if self.pressed and not self._obeyed:
-            self._obeyed = True
+        if self.pressed and not self.disarmed:
             raise TaskKilledError("Airflow has asked this task to end.")
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Keep SIGTERM out of the body: Airflow 2 would raise in the middle of it, again and again."""
+    """Keep signals out of the body: in the middle of it Airflow would raise a timeout, or Airflow 2 a kill."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGALRM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

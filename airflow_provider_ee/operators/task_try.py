@@ -67,7 +67,10 @@ class TaskTry:
         policy = getattr(self._task, "retry_policy", None)
         if policy is None:
             return True
-        decision = policy.evaluate(exception, self.try_number, self.max_tries, self._context)
+        try:
+            decision = policy.evaluate(exception, self.try_number, self.max_tries, self._context)
+        except Exception:
+            return True  # so does Airflow
         return str(decision.action.value) != "fail"
 
     def is_alive(self) -> bool:
@@ -86,7 +89,7 @@ class TaskTry:
         try:
             state = self.state()
         except Exception:
-            return True
+            return not self.memory.lasts or not self.memory.is_open()
         if state == "superseded":
             return True
         if state not in _LIVING and state != "success":
@@ -107,7 +110,7 @@ class TaskTry:
             index = map_index if map_index >= 0 else None
             states = self._ti.get_task_states(dag_id=dag_id, map_index=index, task_ids=[task_id], run_ids=[run_id])
             state = next(iter(states.get(run_id, {}).values()), None)
-        elif hasattr(self._ti, "refresh_from_db"):
+        elif hasattr(self._ti, "refresh_from_db") and not getattr(self._ti, "test_mode", False):
             state = self._state_in_database()
         else:
             state = "running"

@@ -189,6 +189,25 @@ def test_a_flag_of_a_wait_is_refused_while_the_dag_is_parsed(run: Any, flag: str
         EEImageExportOperator(task_id="e", expression=constant_image(), dag=run.dag, **{flag: value})
 
 
+@pytest.mark.parametrize(
+    ("flag", "value", "sentence"),
+    [
+        ("wait_for_completion", "False", "wait_for_completion='False' must be True or False"),
+        ("deferrable", "False", "deferrable='False' must be True or False"),
+        ("deferrable", True, "deferrable=True is not supported; set wait_for_completion=True"),
+        ("wait_timeout", 0, "wait_timeout=0 must be a number of seconds greater than 0, or a timedelta"),
+        ("wait_timeout", "1h", "wait_timeout='1h' must be a number of seconds"),
+        ("max_eecu_seconds", -1, "max_eecu_seconds=-1 must be a number of seconds greater than 0."),
+    ],
+)
+def test_a_flag_that_is_none_is_refused_while_the_dag_is_parsed(
+    run: Any, flag: str, value: Any, sentence: str
+) -> None:
+    waiting = {"wait_for_completion": True, flag: value}
+    with pytest.raises(ValueError, match=sentence):
+        EEImageExportOperator(task_id="e", expression=constant_image(), dag=run.dag, **waiting)
+
+
 def test_a_misspelt_parameter_is_refused_while_the_dag_is_parsed(run: Any) -> None:
     with pytest.raises(Exception, match="max_pixel"):
         EEImageExportOperator(task_id="e", expression=constant_image(), max_pixel=5, dag=run.dag)

@@ -9,12 +9,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from examples import GRID, constant_image
 
+from airflow_provider_ee.earthengine.errors import TransientError
 from airflow_provider_ee.earthengine.submission import Mark
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.emulator.clock import Clock
@@ -428,6 +430,60 @@ class TestKill:
     def test_cancels_nothing_where_the_user_says_so(self, kill: Any, started: Any) -> None:
         kill(TaskInstance(), wait_for_completion=True, cancel_on_kill=False)
         assert started() == ["RUNNING"]
+
+
+def test_a_retry_whose_request_has_become_wrong_ends_what_was_started(
+    export: Any, started: Any, endless: None
+) -> None:
+    instance = TaskInstance(retries=1)
+    export(instance)
+    instance.retry()
+    with pytest.raises(AirflowFailException, match="destination"):
+        export(instance, destination="nowhere")
+    assert started() == ["CANCELLED"]
+
+
+def test_a_kill_before_the_last_try_has_begun_ends_what_was_started(
+    run: Any, export: Any, started: Any, endless: None
+) -> None:
+    instance = TaskInstance(retries=1)
+    export(instance)
+    instance.retry()
+    given = {"expression": constant_image(), "destination": "gs://bucket/prefix", "grid": GRID}
+    operator = run.render(make(run, given))
+    operator.on_kill()
+    with pytest.raises(AirflowException, match="asked this task to end"):
+        execute(operator, instance.context())
+    assert started() == ["CANCELLED"]
+
+
+def test_cancel_on_kill_counts_where_the_kill_is_noticed_before_it_is_told(
+    export: Any, started: Any, endless: None
+) -> None:
+    instance = TaskInstance()
+    instance.state = "failed"
+    with pytest.raises(AirflowException, match="Airflow has ended this task"):
+        export(instance, cancel_on_kill=False)
+    assert started() == ["RUNNING"]
+
+
+def test_a_retry_policy_is_asked_about_what_airflow_will_ask_it_about(
+    run: Any, connected_emulator: EarthEngineEmulator, fault: Any, started: Any, endless: None
+) -> None:
+    asked: list[BaseException] = []
+
+    def evaluate(exception: BaseException, *_: Any) -> Any:
+        asked.append(exception)
+        return SimpleNamespace(action=SimpleNamespace(value="fail"))
+
+    fault(point="after", drop=True)
+    given = {"expression": constant_image(), "destination": "gs://bucket/prefix", "grid": GRID}
+    operator = run.render(make(run, given))
+    object.__setattr__(operator, "retry_policy", SimpleNamespace(evaluate=evaluate))
+    with pytest.raises(AirflowException):
+        execute(operator, TaskInstance(retries=3).context())
+    assert isinstance(asked[0].__cause__, TransientError)
+    assert started() == ["CANCELLED"]
 
 
 def test_a_task_that_fails_for_good_leaves_nothing_running(

@@ -439,12 +439,11 @@ class Worker:
                 Line(self),  # type: ignore[arg-type]
                 SimulatedTry(self),
                 "",
-                REQUEST,
                 Waiting(for_completion=scenario.waits, poll_interval=POLL, list_grace=GRACE),
                 self.kill_switch,
                 SilentLog(self),
             )
-            operation = self.run_.run(lambda submitted: None)
+            operation = self.run_.run(lambda: REQUEST, lambda submitted: None)
         except EarthEngineError as error:
             failure = airflow_exception(error)
             if isinstance(error, OperationCancelledError) and airflow.is_current(self):

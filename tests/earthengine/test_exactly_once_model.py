@@ -197,7 +197,7 @@ MUTATIONS = [
     Mutation(
         "a task that fails for good cancels its export",
         export_run,
-        "                    submission.cancel(operation)\n",
+        '                    submission.cancel(operation, "which nobody would wait for")\n',
         "                    pass\n",
         ("SIGTERM", "die"),
         "orphaned",

@@ -175,10 +175,10 @@ class Task:
     def submission(self, try_number: int = 1, generation: int = 2, **options: Any) -> Submission:
         maybe_cleared = options.pop("maybe_cleared", False)
         attempt = Attempt(self.key, generation, try_number, maybe_cleared)
-        return Submission(self.service, self.memory, self.clock, attempt, self.request, **options)
+        return Submission(self.service, self.memory, self.clock, attempt, **options)
 
     def start(self, try_number: int = 1, generation: int = 2, **options: Any) -> Any:
-        return self.submission(try_number, generation, **options).start()
+        return self.submission(try_number, generation, **options).start(self.request)
 
     def marked(self, generation: int, number: int, key: str = "") -> str:
         return f"text--{key or self.key}-{generation}-{number}"
@@ -211,7 +211,7 @@ def task() -> Task:
 
 def test_a_first_try_is_one_request_and_nothing_else(task: Task) -> None:
     submission = task.submission()
-    operation = submission.start()
+    operation = submission.start(task.request)
     assert task.service.calls == ["POST"]
     assert task.service.sent == [{"expression": {}, "description": task.marked(2, 0), "requestId": f"{KEY}-2-0"}]
     assert submission.operation == operation
@@ -249,7 +249,7 @@ def test_a_name_that_cannot_be_stored_is_no_failure(task: Task, caplog: pytest.L
 def test_a_lost_answer_is_followed_by_the_same_id_which_leads_to_the_operation(task: Task) -> None:
     task.service.answers = ["lost"]
     submission = task.submission()
-    operation = submission.start()
+    operation = submission.start(task.request)
     assert task.service.ids == [f"{KEY}-2-0"] * 2
     assert len(task.service.operations) == 1
     assert operation.name == task.service.operations[0]["name"]
@@ -293,11 +293,38 @@ def test_only_after_the_whole_grace_the_id_counts_as_burnt(task: Task) -> None:
     assert task.service.sent[-1]["description"] == task.marked(2, 1)
 
 
-def test_the_grace_is_spent_once(task: Task) -> None:
-    task.service.used = {f"{KEY}-2-{number}" for number in range(3)}
+def test_the_grace_is_spent_once_for_each_number(task: Task) -> None:
+    task.service.used = {f"{KEY}-2-{number}" for number in range(2)}
     task.start()
-    assert task.service.ids[-1] == f"{KEY}-2-3"
-    assert task.clock.slept == list(GRACE)
+    assert task.service.ids[-1] == f"{KEY}-2-2"
+    assert task.clock.slept == list(GRACE) * 2
+
+
+def test_an_id_that_was_burnt_leaves_patience_for_the_next(task: Task) -> None:
+    task.service.used, task.service.lag = {f"{KEY}-2-0"}, 30.0
+    task.service.answers = [None, "lost"]  # refused; accepted, and the answer lost
+    assert task.start().name == task.service.operations[0]["name"]
+    assert len(task.service.operations) == 1
+
+
+def test_a_refusal_to_look_at_what_was_started_is_no_reason_to_end_it(task: Task) -> None:
+    name = task.start().name
+    task.service.get_operation = lambda name: (_ for _ in ()).throw(AuthError("not now"))  # type: ignore[method-assign]
+    with pytest.raises(TransientError, match="not now"):
+        task.start(2)
+    assert task.service.cancelled == []
+    del task.service.get_operation
+    assert task.start(3).name == name
+
+
+def test_a_record_of_another_version_is_read_as_far_as_it_can_be(task: Task) -> None:
+    name = task.start().name
+    task.memory.record = {**task.memory.record, "colour": "green"}
+    assert task.start(2).name == name
+    task.memory.record = {"colour": "green"}
+    task.clock.seconds += 3_600
+    assert task.start(3).name == name
+    assert task.service.cancelled == []
 
 
 def test_a_list_that_fails_is_asked_again(task: Task) -> None:
@@ -393,7 +420,7 @@ def test_what_was_started_is_found_for_a_task_that_gives_up(task: Task) -> None:
     task.service.answers = ["lost", *[TransientError("503")] * 9]
     submission = task.submission(repeats=1)
     with pytest.raises(TransientError):
-        submission.start()
+        submission.start(task.request)
     found = submission.find_unanswered()
     assert found
     assert found.name == task.service.operations[0]["name"]
@@ -403,7 +430,7 @@ def test_nothing_is_looked_for_when_every_request_was_answered(task: Task) -> No
     submission = task.submission()
     task.service.answers = [RequestError("400")]
     with pytest.raises(RequestError):
-        submission.start()
+        submission.start(task.request)
     assert submission.find_unanswered() is None
     assert task.service.calls == ["POST"]
 
@@ -414,7 +441,7 @@ def test_what_the_memory_names_is_told_though_it_cannot_be_looked_at(task: Task)
     task.service.get_operation = lambda name: (_ for _ in ()).throw(TransientError("503"))  # type: ignore[method-assign]
     submission = task.submission(2)
     with pytest.raises(TransientError):
-        submission.start()
+        submission.start(task.request)
     found = submission.find_unanswered()
     assert found
     assert (found.name, found.done) == (name, False)
@@ -425,7 +452,7 @@ def test_a_memory_that_cannot_be_read_does_not_hide_what_was_started(task: Task)
     task.memory.read = lambda: (_ for _ in ()).throw(TransientError("no store"))  # type: ignore[method-assign]
     submission = task.submission(2)
     with pytest.raises(TransientError, match="no store"):
-        submission.start()
+        submission.start(task.request)
     found = submission.find_unanswered()
     assert found
     assert found.name == name
@@ -440,7 +467,7 @@ def test_a_name_in_memory_costs_one_request(task: Task, state: str) -> None:
     name = task.service.has(task.marked(2, 0), state)["name"]
     task.remembers(name)
     submission = task.submission(2)
-    assert submission.start().name == name
+    assert submission.start(task.request).name == name
     assert submission.adopted
     assert task.service.calls == ["GET"]
 
@@ -523,7 +550,7 @@ def test_another_export_follows_an_adopted_one_that_was_cancelled(task: Task) ->
     name = task.service.has(task.marked(2, 0), "RUNNING")["name"]
     task.remembers(name)
     submission = task.submission(2)
-    submission.start()
+    submission.start(task.request)
     assert submission.start_another().name != name
     assert not submission.adopted
     assert task.service.ids == [f"{KEY}-2-1"]
@@ -583,7 +610,7 @@ def test_what_cannot_be_cancelled_any_more_is_no_failure(task: Task, refusal: Ex
 def test_the_late_request_of_a_cleared_try_is_cancelled_at_the_end(task: Task) -> None:
     task.start(1, 2)
     submission = task.submission(2, 4)
-    submission.start()
+    submission.start(task.request)
     late = task.service.has(task.marked(2, 1), "RUNNING")["name"]
     task.service.cancelled.clear()
     submission.cancel_leftovers()
@@ -595,7 +622,7 @@ def test_the_late_request_of_a_cleared_try_is_cancelled_at_the_end(task: Task) -
 def test_a_request_that_may_still_arrive_is_waited_for(task: Task) -> None:
     task.remembers(None, generation=2)
     submission = task.submission(2, 4)
-    submission.start()
+    submission.start(task.request)
     late = task.service.has(task.marked(2, 0), "RUNNING", listed_in=40.0)["name"]
     submission.cancel_leftovers()
     assert task.service.cancelled == [late]
@@ -604,7 +631,7 @@ def test_a_request_that_may_still_arrive_is_waited_for(task: Task) -> None:
 
 def test_a_task_that_was_never_cleared_does_not_look_for_leftovers(task: Task) -> None:
     for one in (task.submission(1), task.submission(2)):
-        one.start()
+        one.start(task.request)
         task.service.calls.clear()
         one.cancel_leftovers()
         assert task.service.calls == []
@@ -770,7 +797,7 @@ def test_a_replaced_try_knows_what_it_has_started_and_leaves_it_to_the_next(task
     export = task.service.export
     task.service.export = lambda kind, body: (setattr(task.memory, "replaced", True), export(kind, body))[1]  # type: ignore[method-assign]
     with pytest.raises(SupersededError):
-        submission.start()
+        submission.start(task.request)
     assert submission.operation
     submission.stand_aside()
     assert task.service.cancelled == []
@@ -781,7 +808,7 @@ def test_a_replaced_try_cancels_its_own_when_the_next_has_started_another(
     task: Task, generation: int, number: int
 ) -> None:
     submission = task.submission()
-    own = submission.start().name
+    own = submission.start(task.request).name
     task.service.has(task.marked(generation, number), "RUNNING")
     submission.stand_aside()
     assert task.service.cancelled == [own]
