@@ -17,8 +17,9 @@ from large_expression import NODES, graph
 
 from airflow_provider_ee.earthengine.client import EarthEngineClient
 from airflow_provider_ee.earthengine.clock import SystemClock
+from airflow_provider_ee.earthengine.mark import task_key
 from airflow_provider_ee.earthengine.messages import ImageExportRequest
-from airflow_provider_ee.earthengine.submission import Attempt, Submission, task_key
+from airflow_provider_ee.earthengine.submission import Attempt, Submission
 from airflow_provider_ee.earthengine.validation import parse
 
 ROUNDS = 200

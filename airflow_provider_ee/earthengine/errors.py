@@ -101,7 +101,7 @@ class BudgetExceededError(OperationError):
 
 
 class SupersededError(EarthEngineError):
-    """Airflow has put another try in the place of this one, or does not confirm that it has not."""
+    """Airflow has put another try in the place of this one."""
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,11 @@ https://developers.google.com/earth-engine/reference/rest/v1/projects.operations
 
 from __future__ import annotations
 
-import json
 import logging
 import random
-import re
-import string
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_ee.earthengine.errors import (
@@ -44,6 +40,7 @@ from airflow_provider_ee.earthengine.errors import (
     RequestError,
     TransientError,
 )
+from airflow_provider_ee.earthengine.mark import Mark
 from airflow_provider_ee.earthengine.operation import Operation
 
 if TYPE_CHECKING:
@@ -56,54 +53,18 @@ GRACE = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 LONGEST_WAIT_FOR_ROOM = 86_400.0
 """Seconds that a full queue is waited for, unless told otherwise."""
 
-_DESCRIPTION_LENGTH = 100
 _FIRST_WAIT_FOR_ROOM, _MOST_WAIT_FOR_ROOM = 30.0, 300.0
 _LONGEST_BACKOFF = 60.0
 # How much older than the run an operation must be to belong to a deleted run of the same id: where nothing of this
 # run's can have started it but what somebody on the way sent twice; and where a request of this run's may have.
 _OLDER = 10.0
 _MUCH_OLDER = 600.0
-_KEY_CHARACTERS = string.digits + string.ascii_lowercase
-_MARK = re.compile(r"--([a-z0-9]{10})-(\d{1,9})-(\d{1,9})\Z")
 _WORTH_ADOPTING = frozenset({"PENDING", "RUNNING", "SUCCEEDED"})
 
 
 def _jitter() -> float:
     """Mapped tasks that failed together must not come back together."""
     return random.uniform(1.0, 1.25)  # noqa: S311 (nothing is secret about it)
-
-
-def task_key(*names: str | int) -> str:
-    """Ten characters that stand for a task instance."""
-    number = int.from_bytes(sha256(json.dumps(names).encode()).digest(), "big")
-    digits = []
-    for _ in range(10):
-        number, digit = divmod(number, len(_KEY_CHARACTERS))
-        digits.append(_KEY_CHARACTERS[digit])
-    return "".join(digits)
-
-
-@dataclass(frozen=True, order=True)
-class Mark:
-    """Whose an export is, and which of its task's."""
-
-    key: str
-    generation: int
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.key}-{self.generation}-{self.number}"
-
-    @classmethod
-    def read(cls, description: str) -> Mark | None:
-        """The mark at the end of a description."""
-        found = _MARK.search(description)
-        return cls(found[1], int(found[2]), int(found[3])) if found else None
-
-    def describe(self, text: str) -> str:
-        """The text, cut to leave room, with the mark."""
-        mark = f"--{self}"
-        return text[: _DESCRIPTION_LENGTH - len(mark)] + mark
 
 
 @dataclass(frozen=True)
@@ -530,9 +491,7 @@ class Submission:
     def _adopt(self, operation: Operation) -> Operation:
         self._unanswered = False
         self.operation, self.adopted = operation, True
-        record = self._record
-        if record and (record.generation, record.number) != (self._attempt.generation, self._number):
-            record = None
+        record = self._record_of_number
         starter = f"try {record.try_number}" if record else "an earlier request"
         self._log.info("Adopted operation %s of %s, %s", operation.name, starter, operation.state)
         if record and record.fingerprint != self._fingerprint:
@@ -545,11 +504,15 @@ class Submission:
             self._remember(operation)
         return operation
 
+    @property
+    def _record_of_number(self) -> Record | None:
+        record = self._record
+        current = (self._attempt.generation, self._number)
+        return record if record and (record.generation, record.number) == current else None
+
     def _remember(self, operation: Operation | None = None) -> None:
         """Make sure that this try is the current one, and write down what it does."""
-        before = self._record
-        if before and (before.generation, before.number) != (self._attempt.generation, self._number):
-            before = None
+        before = self._record_of_number
         if operation is not None and not self.adopted:
             before = None  # it is this try's request that has started it
         record = Record(

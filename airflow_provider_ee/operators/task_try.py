@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_ee.earthengine.errors import SupersededError, TransientError
-from airflow_provider_ee.earthengine.submission import Attempt, task_key
+from airflow_provider_ee.earthengine.mark import task_key
+from airflow_provider_ee.earthengine.submission import Attempt
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context

@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 from examples import GRID, constant_image
 
 from airflow_provider_ee.earthengine.errors import TransientError
-from airflow_provider_ee.earthengine.submission import Mark
+from airflow_provider_ee.earthengine.mark import Mark
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.emulator.clock import Clock
 from airflow_provider_ee.emulator.faults import Fault

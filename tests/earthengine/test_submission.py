@@ -26,8 +26,9 @@ from airflow_provider_ee.earthengine.errors import (
     SupersededError,
     TransientError,
 )
+from airflow_provider_ee.earthengine.mark import Mark, task_key
 from airflow_provider_ee.earthengine.messages import PreparedRequest, clean_description
-from airflow_provider_ee.earthengine.submission import GRACE, Attempt, Mark, Record, Submission, task_key
+from airflow_provider_ee.earthengine.submission import GRACE, Attempt, Record, Submission
 
 EPOCH = 1_600_000_000.0
 KEY = task_key("", "dag", "run", "task", -1)
