@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -75,6 +76,8 @@ class EarthEngineClient:
         self.num_retries = num_retries
         self.answered_at: float | None = None
         """When the service gave its last answer, by its own clock, in seconds since the epoch."""
+        self.clock_offset = 0.0
+        """Seconds that the service's clock was ahead of this machine's when it gave its last answer."""
         self._timeout = timeout
         self._session = _authorized_session(credentials, loopback=is_loopback(endpoint), refresh=real_credentials)
         retrying: dict[str, Any] = {"sleep": sleep} if sleep else {}
@@ -116,13 +119,22 @@ class EarthEngineClient:
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list
         """
-        query: dict[str, Any] = {"pageSize": PAGE_SIZE}
+        token = None
         while True:
-            page = self._repeated("operations.list", "GET", f"projects/{self.project}/operations", query=query)
-            yield from page.get("operations") or ()
-            if not page.get("nextPageToken"):
+            operations, token = self.list_page(token)
+            yield from operations
+            if token is None:
                 return
-            query["pageToken"] = page["nextPageToken"]
+
+    def list_page(self, token: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
+        """One page of the list, and the token of the next one, if there is one.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list
+        """
+        query: dict[str, Any] = {"pageSize": PAGE_SIZE, **({"pageToken": token} if token else {})}
+        page = self._repeated("operations.list", "GET", f"projects/{self.project}/operations", query=query)
+        operations = [one for one in page.get("operations") or () if isinstance(one, dict) and one.get("name")]
+        return operations, page.get("nextPageToken") or None
 
     def cancel_operation(self, name: str) -> None:
         """Ask for an operation to be cancelled; it goes on for a while, and may still succeed.
@@ -162,6 +174,8 @@ class EarthEngineClient:
         except GoogleAuthError as error:
             raise _error_from_auth(call, error) from None  # google-auth keeps whole answers in its errors
         self.answered_at = seconds_since_epoch(response.headers.get("Date"))
+        if self.answered_at is not None:
+            self.clock_offset = self.answered_at - time.time()
         if response.status_code != 200:
             failure = HttpFailure.from_response(response.status_code, response.text, response.headers)
             raise error_from_http(failure, call=call, project=self.project)

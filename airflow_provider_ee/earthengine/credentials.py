@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,13 @@ class CredentialSettings:
         if len(chosen) > 1:
             raise RequestError(f"the connection sets {' and '.join(chosen)}; set only one of them.")
         return chosen[0] if chosen else "default"
+
+    @property
+    def identity(self) -> str:
+        """Stands for the caller that they make, without telling anything of it."""
+        told = [self.source, getattr(self, self.source, None), *self.impersonation_chain]
+        rest = [self.quota_project_id, *self.scopes]
+        return sha256(json.dumps([told, rest], default=dict, sort_keys=True).encode()).hexdigest()
 
     @property
     def are_real(self) -> bool:

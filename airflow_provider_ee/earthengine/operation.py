@@ -96,6 +96,18 @@ class Operation:
         return max(1, int(_number(self._metadata.get("attempt"))))
 
     @property
+    def work(self) -> tuple[Any, ...]:
+        """What differs where anything was worked: state, attempt, progress and the units of each stage.
+
+        ``updateTime`` does not count: it moves on a stalled operation too.
+        """
+        stages = [stage for stage in _list(self._metadata.get("stages")) if isinstance(stage, Mapping)]
+        units = tuple(
+            (_number(stage.get("completeWorkUnits")), _number(stage.get("totalWorkUnits"))) for stage in stages
+        )
+        return self.state, self.attempt, self.progress, units
+
+    @property
     def eecu_seconds(self) -> float:
         """Compute used so far, in EECU-seconds."""
         return _number(self._metadata.get("batchEecuUsageSeconds"))

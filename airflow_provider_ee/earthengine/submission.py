@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Protocol
@@ -112,6 +112,14 @@ class Memory(Protocol):
         """
 
 
+class Postponed(Exception):  # noqa: N818 (nothing is wrong)
+    """There is no room in the queue; the same request may be sent again in ``delay`` seconds."""
+
+    def __init__(self, delay: float) -> None:
+        super().__init__(delay)
+        self.delay = delay
+
+
 @dataclass(frozen=True)
 class Record:
     """What is remembered before a request is sent, and once more with the name of its operation."""
@@ -145,6 +153,7 @@ class Submission:
     :param clock: the time of this machine.
     :param attempt: which try this is.
     :param room_timeout: seconds that a full queue is waited for.
+    :param postpones: whether a full queue is waited for elsewhere, and ``Postponed`` raised here.
     :param repeats: how often a request is sent again whose answer was lost.
     :param grace: seconds between two looks for an operation that must be there; spent once for each number.
     """
@@ -157,6 +166,7 @@ class Submission:
         attempt: Attempt,
         *,
         room_timeout: float = LONGEST_WAIT_FOR_ROOM,
+        postpones: bool = False,
         repeats: int = 5,
         grace: Sequence[float] = GRACE,
         log: logging.Logger | Any = logging.getLogger(__name__),  # noqa: B008 (one logger for all)
@@ -168,8 +178,9 @@ class Submission:
         self._service, self._memory, self._clock, self._log = service, memory, clock, log
         self._attempt = attempt
         self._repeats, self._grace_of_a_number, self._grace = repeats, grace, iter(grace)
-        self._began, self._began_at = clock.monotonic(), clock.now()
-        self._room_deadline = self._began + room_timeout
+        self._began, self._began_by_calendar = clock.monotonic(), clock.now()
+        self._room_timeout, self._room_delay, self._postpones = room_timeout, _FIRST_WAIT_FOR_ROOM, postpones
+        self._fingerprint = ""
         self._record: Record | None = None
         self._number = self._lowest = 0
         self._birth = clock.now()
@@ -186,6 +197,8 @@ class Submission:
         self._straggler: Mark | None = None
         # When this try began, by the service's clock, less what may be wrong with that.
         self._began_at_service: float | None = None
+        # The same, where an earlier process of this try has told it.
+        self._carried_beginning: float | None = None
 
     def start(self, request: PreparedRequest) -> Operation:
         """The export of this generation: adopted if it was started, else started now.
@@ -194,7 +207,7 @@ class Submission:
             it has one, that of the first request.
         :raises EarthEngineError: if there is none; of the kind that fits.
         """
-        self._request, self._fingerprint = request, request.fingerprint()
+        self._prepare(request)
         self._recall()
         if self._attempt.try_number > 1 and self._record is None and self._memory.lasts:
             # To a try that has been replaced a memory may look empty, and the exports of others like left ones.
@@ -205,11 +218,56 @@ class Submission:
                 return self._adopt(found)
         return self._submit()
 
-    def start_another(self) -> Operation:
+    def start_another(self, request: PreparedRequest) -> Operation:
         """Another export, since the adopted one was cancelled on behalf of the try that had started it."""
+        self._prepare(request)
         self.operation, self.adopted = None, False
         self._move_to(self._number + 1)
         return self._submit()
+
+    def began_at(self) -> float:
+        """When this try began, in seconds since the epoch by the service's clock, which all machines share."""
+        if self._carried_beginning is not None:
+            return self._carried_beginning
+        return self._service_time() - (self._clock.monotonic() - self._began)
+
+    def waited(self) -> float:
+        """Seconds since this try began."""
+        if self._carried_beginning is not None:
+            return self._service_time() - self._carried_beginning
+        return self._clock.monotonic() - self._began
+
+    def carried(self) -> dict[str, Any]:
+        """What another process must know to go on with this try, as plain data."""
+        return {
+            "record": asdict(self._new_record(self.operation)),
+            "adopted": self.adopted,
+            "unanswered": self._unanswered,
+            "room_delay": self._room_delay,
+            "began_at": self.began_at(),
+        }
+
+    def go_on(self, carried: Mapping[str, Any], operation: Operation | None) -> None:
+        """Take over from an earlier process of this try.
+
+        :param carried: what that has left.
+        :param operation: of this try, as it was last seen.
+        """
+        self._take_in(carried["record"])
+        self.operation, self.adopted, self._unseen = operation, carried["adopted"], None
+        self._unanswered, self._room_delay = carried["unanswered"], carried["room_delay"]
+        self._carried_beginning = carried["began_at"]
+
+    def start_again(self, request: PreparedRequest) -> Operation:
+        """The export of this generation, of which an earlier process was told that there is no room."""
+        self._prepare(request)
+        return self._submit()
+
+    def expect(self) -> None:
+        """An earlier process of this try has started an export, of which nothing was carried here."""
+        with suppress(TransientError):
+            self._recall()
+        self._unanswered = self._unanswered or not self._memory.lasts
 
     def find_unanswered(self) -> Operation | None:
         """What this task has started and this try has not seen; starts nothing."""
@@ -260,9 +318,14 @@ class Submission:
 
     # What earlier tries left
 
+    def _prepare(self, request: PreparedRequest) -> None:
+        self._request, self._fingerprint = request, request.fingerprint()
+
     def _recall(self) -> None:
+        self._take_in(self._memory.read())
+
+    def _take_in(self, stored: Any) -> None:
         self._has_recalled = True
-        stored = self._memory.read()
         self._record = record = Record.read(stored)
         attempt = self._attempt
         if record is None:
@@ -380,7 +443,6 @@ class Submission:
 
     def _submit(self) -> Operation:
         lost = 0
-        room_delay = _FIRST_WAIT_FOR_ROOM
         while True:
             self._clock.sleep(0)
             named = self._named()
@@ -400,9 +462,8 @@ class Submission:
                 self._id_is_ours = True
             except QuotaError as error:
                 self._unanswered = unanswered
-                self._wait_for_room(error, room_delay)
-                room_delay = min(room_delay * 2, _MOST_WAIT_FOR_ROOM)
                 self._id_is_ours = True
+                self._wait_for_room(error)
             except EarthEngineError:
                 self._unanswered = unanswered
                 found = self._look_patiently() if unanswered else None
@@ -429,7 +490,7 @@ class Submission:
         if self._began_at_service is None:
             margin = _MUCH_OLDER if sent_before else _OLDER
             # A machine that was suspended has seen less time pass than its calendar tells.
-            passed = max(self._clock.monotonic() - self._began, self._clock.now() - self._began_at)
+            passed = max(self._clock.monotonic() - self._began, self._clock.now() - self._began_by_calendar)
             self._began_at_service = self._service_time() - passed - margin
         patient = sent_before or self._id_is_ours or not given
         found = self._look_patiently() if patient else self._choose(self._own_in_list())
@@ -472,12 +533,16 @@ class Submission:
         self._log.warning("%s Sending the same request again in %.0f s.", error, delay)
         self._clock.sleep(delay)
 
-    def _wait_for_room(self, error: QuotaError, delay: float) -> None:
-        left = self._room_deadline - self._clock.monotonic()
+    def _wait_for_room(self, error: QuotaError) -> None:
+        left = self._room_timeout - self.waited()
         if left <= 0:
             raise error
-        self._log.info("%s Trying again in %.0f s.", error, min(delay, left))
-        self._clock.sleep(min(delay, left))
+        delay = min(self._room_delay * _jitter(), left)
+        self._room_delay = min(self._room_delay * 2, _MOST_WAIT_FOR_ROOM)
+        self._log.info("%s Trying again in %.0f s.", error, delay)
+        if self._postpones:
+            raise Postponed(delay)
+        self._clock.sleep(delay)
 
     # What is known is kept
 
@@ -510,12 +575,11 @@ class Submission:
         current = (self._attempt.generation, self._number)
         return record if record and (record.generation, record.number) == current else None
 
-    def _remember(self, operation: Operation | None = None) -> None:
-        """Make sure that this try is the current one, and write down what it does."""
+    def _new_record(self, operation: Operation | None) -> Record:
         before = self._record_of_number
         if operation is not None and not self.adopted:
             before = None  # it is this try's request that has started it
-        record = Record(
+        return Record(
             generation=self._attempt.generation,
             number=self._number,
             birth=self._birth,
@@ -525,6 +589,10 @@ class Submission:
             lowest=self._lowest,
             operation=operation.name if operation else None,
         )
+
+    def _remember(self, operation: Operation | None = None) -> None:
+        """Make sure that this try is the current one, and write down what it does."""
+        record = self._new_record(operation)
         try:
             self._memory.write(asdict(record))
         except TransientError as error:

@@ -19,11 +19,13 @@ from airflow_provider_ee.provider_info import (
 )
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
     from google.auth.credentials import Credentials
 
     from airflow_provider_ee.earthengine.client import EarthEngineClient
     from airflow_provider_ee.earthengine.credentials import CredentialSettings
     from airflow_provider_ee.earthengine.messages import ImageExportRequest
+    from airflow_provider_ee.earthengine.polling import Caller
 
 # How a google_cloud_platform connection spells some of our fields.
 _GOOGLE_NAMES = {"scopes": "scope", "anonymous": "is_anonymous"}
@@ -85,6 +87,25 @@ class EarthEngineHook(BaseHook):
 
         :raises EarthEngineError: if the connection is wrong or its credentials cannot be loaded.
         """
+        return self._make_client(num_retries=int(self._number("num_retries")))
+
+    async def open_for_polling(self) -> tuple[Caller, EarthEngineClient]:
+        """A client that repeats nothing, made without blocking the event loop, and for whom it calls.
+
+        :raises EarthEngineError: if the connection is wrong or its credentials cannot be loaded.
+        """
+        from airflow.providers.common.compat.connection import get_async_connection
+
+        from airflow_provider_ee.earthengine.polling import Caller, in_thread
+
+        try:
+            self._connection = await get_async_connection(self.ee_conn_id)
+        except AirflowNotFoundException:
+            self._connection = None
+        client: EarthEngineClient = await in_thread(lambda: self._make_client(num_retries=0))
+        return Caller(client.endpoint, client.project, self._settings.identity), client
+
+    def _make_client(self, *, num_retries: int) -> EarthEngineClient:
         from airflow_provider_ee.earthengine.client import DEFAULT_ENDPOINT, EarthEngineClient, check_endpoint
 
         endpoint = str(self._fields.get("api_endpoint") or DEFAULT_ENDPOINT)
@@ -95,7 +116,7 @@ class EarthEngineHook(BaseHook):
             self.project_id,
             endpoint=endpoint,
             real_credentials=real,
-            num_retries=int(self._number("num_retries")),
+            num_retries=num_retries,
             timeout=self._number("timeout"),
         )
 
@@ -172,6 +193,7 @@ class EarthEngineHook(BaseHook):
             SystemClock(),
             poll_interval=poll_interval,
             timeout=timeout,
+            limit="timeout",
             log=self.log,
         )
         return dict(final.resource)
@@ -197,11 +219,18 @@ class EarthEngineHook(BaseHook):
         return f"the connection {self.ee_conn_id!r}"
 
     @cached_property
+    def _connection(self) -> Connection | None:
+        try:
+            connection: Connection = self.get_connection(self.ee_conn_id)
+        except AirflowNotFoundException:
+            return None
+        return connection
+
+    @cached_property
     def _fields(self) -> dict[str, Any]:
         """The fields of the connection that hold something."""
-        try:
-            connection = self.get_connection(self.ee_conn_id)
-        except AirflowNotFoundException:
+        connection = self._connection
+        if connection is None:
             if self.ee_conn_id == DEFAULT_CONNECTION:
                 return {}
             raise RequestError(

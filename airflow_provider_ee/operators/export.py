@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import BaseOperator, XComArg
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, XComArg
 
+from airflow_provider_ee.deferral import BROKEN_OFF, is_deferrable, is_timeout
 from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.grid import PixelGrid
 from airflow_provider_ee.operators.kill_switch import KillSwitch
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
     from airflow_provider_ee.earthengine.messages import ImageExportRequest, PreparedRequest
     from airflow_provider_ee.earthengine.operation import Operation
     from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
-    from airflow_provider_ee.operators.export_run import Waiting
+    from airflow_provider_ee.operators.export_run import Deferral, ExportRun, Waiting
+    from airflow_provider_ee.operators.task_try import TaskTry
 
 DESTINATION_KEY = "destination"
 """XCom key that holds where the export writes, from the moment it is submitted."""
+
+OPERATION_KEY = "operation"
+"""XCom key that holds the name of the operation, from the moment it is submitted."""
 
 
 _REQUEST_FIELDS = (
@@ -78,8 +83,9 @@ class EEImageExportOperator(BaseOperator):
     :param project_id: Cloud project, instead of the connection's. (templated)
     :param ee_conn_id: Airflow connection. (templated)
     :param impersonation_chain: service account to act as, or a list that ends with it. (templated)
-    :param wait_for_completion: wait until the export has ended, holding the worker slot.
-    :param deferrable: not supported yet; must not be true.
+    :param wait_for_completion: wait until the export has ended. Default: only if ``deferrable=True`` is given.
+    :param deferrable: wait in the triggerer, for room in a full queue too, and hold no worker slot meanwhile.
+        Default: Airflow's ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks, default 30. (only where the task waits)
     :param wait_timeout: seconds to wait, for room in a full queue and for the end of the export; when they have
         passed, the export is cancelled and the task fails. Without a wait it bounds the wait for room alone, for
@@ -107,6 +113,8 @@ class EEImageExportOperator(BaseOperator):
         "asset_export_options": "json",
     }
     ui_color = "#b9e0a5"
+    deferral_backstop = timedelta(minutes=10)
+    """How much later than the trigger Airflow itself ends a wait that is limited: no triggerer may be running."""
     list_grace: Sequence[float] | None = None
     """Seconds between looks for an operation that a list does not show yet; None: two minutes in all."""
     _kill_switch: KillSwitch | None = None
@@ -140,14 +148,12 @@ class EEImageExportOperator(BaseOperator):
         super().__init__(**kwargs)
         _check_flags(
             wait_for_completion=wait_for_completion,
-            deferrable=deferrable,
             cancel_on_kill=cancel_on_kill,
             skip_if_empty=skip_if_empty,
         )
-        if deferrable:
-            raise ValueError(
-                "deferrable=True is not supported; set wait_for_completion=True, or use EEOperationSensor."
-            )
+        self.deferrable = is_deferrable(deferrable)
+        if wait_for_completion is None:
+            wait_for_completion = deferrable
         if not wait_for_completion:
             _refuse_without_wait(
                 poll_interval=poll_interval, max_eecu_seconds=max_eecu_seconds, skip_if_empty=skip_if_empty or None
@@ -187,12 +193,39 @@ class EEImageExportOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check the request, start the export or adopt it, and return the Operation resource."""
+        return self._run(context, lambda run: run.run())
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Go on after a wait in the triggerer."""
+        from airflow_provider_ee.earthengine.waiting import WaitEnd
+
+        if event.get("room"):
+            return self._run(context, lambda run: run.go_on_with_room(event["carried"]))
+        end = WaitEnd.from_event(event)
+        return self._run(context, lambda run: run.go_on_after_wait(event["carried"], end))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral; where Airflow has ended that, see that no export is left that nobody wants."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except Exception as error:
+            if next_method != BROKEN_OFF:
+                raise
+            end: Exception = error
+            if is_timeout(error):
+                end = AirflowFailException(
+                    f"The time of this task was over while it was deferred ({error}), so its export is cancelled."
+                )
+        return self._run(context, lambda run: run.break_off(end))
+
+    def _run(self, context: Context, step: Callable[[ExportRun], Operation]) -> dict[str, Any]:
         from airflow_provider_ee.earthengine.destination import destination_of
-        from airflow_provider_ee.operators.export_run import ExportRun
+        from airflow_provider_ee.operators.export_run import Deferral, ExportRun
         from airflow_provider_ee.operators.task_try import TaskTry
 
         if self._kill_switch is None or self._kill_switch.disarmed:  # that of an earlier try in this process
             self._kill_switch = KillSwitch()
+        task_try = TaskTry(context, self)
         destination = ""
 
         def prepared() -> PreparedRequest:
@@ -204,18 +237,44 @@ class EEImageExportOperator(BaseOperator):
 
         def submitted(operation: Operation) -> None:
             context["ti"].xcom_push(key=DESTINATION_KEY, value=destination)
+            context["ti"].xcom_push(key=OPERATION_KEY, value=operation.name)
 
-        with airflow_outcome(skip_if_empty=self.skip_if_empty):
-            run = ExportRun(
-                self.hook.client,
-                TaskTry(context, self),
-                self.hook.deployment,
-                self._waiting(),
-                self._kill_switch,
-                self.log,
-            )
-            operation = run.run(prepared, submitted)
+        try:
+            with airflow_outcome(skip_if_empty=self.skip_if_empty):
+                run = ExportRun(
+                    self.hook.client,
+                    task_try,
+                    self.hook.deployment,
+                    self._waiting(),
+                    self._kill_switch,
+                    self.log,
+                    request=prepared,
+                    submitted=submitted,
+                )
+                operation = step(run)
+        except Deferral as deferral:
+            self._defer(deferral, task_try)
         return dict(operation.resource)
+
+    def _defer(self, deferral: Deferral, task_try: TaskTry) -> NoReturn:
+        from airflow_provider_ee.triggers.operation import EEOperationTrigger
+
+        trigger = EEOperationTrigger(
+            operations=[deferral.operation.name] if deferral.operation else [],
+            ee_conn_id=self.ee_conn_id,
+            project_id=self.project_id,
+            impersonation_chain=self.impersonation_chain,
+            poll_interval=self._waiting().poll_interval,
+            deadline=deferral.deadline,
+            limit=deferral.limit,
+            max_eecu_seconds=self.max_eecu_seconds,
+            owner=task_try.names._asdict() if self.cancel_on_kill else None,
+            room_delay=deferral.room_delay,
+            carried=deferral.carried,
+        )
+        left = deferral.seconds_left
+        timeout = None if left is None else timedelta(seconds=left) + self.deferral_backstop
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     def on_kill(self) -> None:
         """Cancel the export, as soon as it is known, unless another try follows."""
@@ -227,8 +286,10 @@ class EEImageExportOperator(BaseOperator):
 
         return Waiting(
             for_completion=self.wait_for_completion,
+            deferrable=self.deferrable,
             poll_interval=self.poll_interval or Waiting.poll_interval,
             timeout=self.wait_timeout,
+            execution_timeout=self.execution_timeout.total_seconds() if self.execution_timeout else None,
             max_eecu_seconds=self.max_eecu_seconds,
             cancel_on_kill=self.cancel_on_kill,
             list_grace=Waiting.list_grace if self.list_grace is None else self.list_grace,

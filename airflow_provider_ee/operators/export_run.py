@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_ee.earthengine.errors import (
     EarthEngineError,
     SupersededError,
     error_from_operation,
 )
-from airflow_provider_ee.earthengine.submission import GRACE, LONGEST_WAIT_FOR_ROOM, Submission
-from airflow_provider_ee.earthengine.waiting import wait_for_operation
+from airflow_provider_ee.earthengine.submission import (
+    GRACE,
+    LONGEST_WAIT_FOR_ROOM,
+    Postponed,
+    Submission,
+)
+from airflow_provider_ee.earthengine.waiting import WaitEnd, wait_for_operation
 from airflow_provider_ee.operators.kill_switch import KillSwitch, undisturbed
 from airflow_provider_ee.outcome import TaskKilledError, airflow_exception
 
@@ -27,25 +33,65 @@ if TYPE_CHECKING:
 class Waiting:
     """Whether and how long a task waits for its export. Times are seconds.
 
+    ``execution_timeout`` counts where the task is deferred: Airflow 3 does not look after it there.
     ``list_grace`` are the pauses between looks for an operation that a list does not show yet.
     """
 
     for_completion: bool = False
+    deferrable: bool = False
     poll_interval: float = 30.0
     timeout: float | None = None
+    execution_timeout: float | None = None
     max_eecu_seconds: float | None = None
     cancel_on_kill: bool = True
     list_grace: Sequence[float] = GRACE
 
+    @property
+    def limit(self) -> tuple[float | None, str]:
+        """The shorter limit on the time of a task that is deferred, and its name."""
+        limits = [("wait_timeout", self.timeout), ("execution_timeout", self.execution_timeout)]
+        given = [(seconds, f"{name}={seconds:g}") for name, seconds in limits if seconds is not None]
+        return min(given, default=(None, ""))
+
+
+class Deferral(Exception):  # noqa: N818 (nothing is wrong)
+    """The task goes on in the triggerer.
+
+    :param carried: what the worker that goes on with the try must know.
+    :param operation: what is waited for; None: room in the queue.
+    :param room_delay: seconds until the queue is tried again.
+    :param deadline: when the wait is over, in seconds since the epoch by the service's clock.
+    :param seconds_left: until then.
+    :param limit: what has set it.
+    """
+
+    def __init__(
+        self,
+        carried: dict[str, Any],
+        *,
+        operation: Operation | None = None,
+        room_delay: float | None = None,
+        deadline: float | None = None,
+        seconds_left: float | None = None,
+        limit: str = "",
+    ) -> None:
+        super().__init__(operation.name if operation else "room in the queue")
+        self.carried, self.operation, self.room_delay = carried, operation, room_delay
+        self.deadline, self.seconds_left, self.limit = deadline, seconds_left, limit
+
 
 class ExportRun:
     """Submits, waits if it is asked to, and leaves no export running that nobody waits for.
+
+    A task that is deferrable raises ``Deferral`` where it would wait, and goes on in another run, of the same try.
 
     :param client: where to export.
     :param task_try: what Airflow knows of this try.
     :param deployment: the connection's word for this Airflow.
     :param waiting: whether and how long.
     :param kill_switch: pressed when Airflow asks the task to end.
+    :param request: makes the request; where that fails, an earlier try's export is cleaned up too.
+    :param submitted: called as soon as the operation is known.
     """
 
     def __init__(
@@ -56,68 +102,112 @@ class ExportRun:
         waiting: Waiting,
         kill_switch: KillSwitch,
         log: Any,
+        *,
+        request: Callable[[], PreparedRequest],
+        submitted: Callable[[Operation], None],
     ) -> None:
         self._client, self._task_try, self._waiting = client, task_try, waiting
         self._kill_switch, self._log = kill_switch, log
+        self._request, self._submitted = request, submitted
+        self._began = kill_switch.monotonic()
         self._submission = Submission(
             client,
             task_try.memory,
             kill_switch,
             task_try.attempt(deployment),
             room_timeout=min(waiting.timeout or LONGEST_WAIT_FOR_ROOM, LONGEST_WAIT_FOR_ROOM),
+            postpones=waiting.deferrable,
             repeats=client.num_retries,
             grace=waiting.list_grace,
             log=log,
         )
 
-    def run(self, request: Callable[[], PreparedRequest], submitted: Callable[[Operation], None]) -> Operation:
+    def run(self) -> Operation:
         """The Operation as submitted; where the task waits, as it ended.
 
-        :param request: makes the request; where that fails, an earlier try's export is cleaned up too.
-        :param submitted: called as soon as the operation is known.
         :raises EarthEngineError: if there is none, or it did not succeed.
+        :raises Deferral: if the task goes on elsewhere.
         """
-        began, submission = self._kill_switch.monotonic(), self._submission
+        with self._guarded():
+            self._kill_switch.sleep(0)
+            operation = self._finish(self._start(self._submission.start))
+        return self._succeeded(operation)
+
+    def go_on_with_room(self, carried: Mapping[str, Any]) -> Operation:
+        """Submit once more, after a wait for room; else as ``run``."""
+        with self._guarded():
+            self._submission.go_on(carried, None)
+            operation = self._finish(self._start(self._submission.start_again))
+        return self._succeeded(operation)
+
+    def go_on_after_wait(self, carried: Mapping[str, Any], end: WaitEnd) -> Operation:
+        """The Operation as the triggerer has seen it; else as ``run``."""
+        with self._guarded():
+            (operation,) = end.operations
+            self._submission.go_on(carried, operation)
+            if end.error:
+                raise end.error
+            operation = self._finish(operation)
+        return self._succeeded(operation)
+
+    def break_off(self, error: BaseException) -> NoReturn:
+        """The wait has ended in a way of Airflow's own, with nothing told of the export.
+
+        :raises BaseException: the error.
+        """
+        with self._guarded():
+            self._submission.expect()
+            raise error
+
+    def _start(self, start: Callable[[PreparedRequest], Operation]) -> Operation:
         try:
+            operation = start(self._request())
+        except Postponed as postponed:
+            self._check_alive()
+            raise Deferral(self._submission.carried(), room_delay=postponed.delay) from None
+        self._submitted(operation)
+        return operation
+
+    def _finish(self, operation: Operation) -> Operation:
+        self._kill_switch.sleep(0)
+        if self._waiting.for_completion:
+            operation = self._wait(operation)
+            while operation.state == "CANCELLED" and self._submission.adopted:
+                self._log.info("Operation %s was cancelled for an earlier try", operation.name)
+                operation = self._wait(self._start(self._submission.start_another))
+        self._cancel_leftovers()
+        if not operation.done:
             self._kill_switch.sleep(0)
-            operation = submission.start(request())
-            submitted(operation)
-            self._kill_switch.sleep(0)
-            if self._waiting.for_completion:
-                operation = self._wait(operation, began)
-                while operation.state == "CANCELLED" and submission.adopted:
-                    self._log.info("Operation %s was cancelled for an earlier try", operation.name)
-                    operation = submission.start_another()
-                    submitted(operation)
-                    operation = self._wait(operation, began)
-            self._cancel_leftovers()
-            if not operation.done:
-                self._kill_switch.sleep(0)
-                self._check_alive()
+            self._check_alive()
+        return operation
+
+    def _succeeded(self, operation: Operation) -> Operation:
+        if self._waiting.for_completion and (failure := error_from_operation(operation)):
+            raise failure
+        return operation
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """However the body ends, no export is left running that nobody waits for."""
+        try:
+            yield
+        except Deferral:
+            raise
         except BaseException as end:
             with undisturbed():
                 self._kill_switch.disarm()
                 self._clean_up(end)
                 self._cancel_leftovers()
             raise
-        if self._waiting.for_completion and (failure := error_from_operation(operation)):
-            raise failure
-        return operation
 
     def _check_alive(self) -> None:
         """A worker that was frozen for long may have been given up, and what it returns is not heard."""
         if not self._task_try.is_alive():
             raise TaskKilledError("Airflow has ended this task while it started its export.")
 
-    def _wait(self, operation: Operation, began: float) -> Operation:
-        said = ""
-
-        def say(seen: Operation) -> None:
-            nonlocal said
-            if seen.summary() != said:
-                said = seen.summary()
-                self._log.info("Operation %s: %s, %.1f EECU-seconds", seen.name, said, seen.eecu_seconds)
-
+    def _wait(self, operation: Operation) -> Operation:
+        if self._waiting.deferrable:
+            return operation if operation.done else self._defer(operation)
         with self._kill_switch.interruptible():
             return wait_for_operation(
                 self._client,
@@ -125,11 +215,26 @@ class ExportRun:
                 self._kill_switch,
                 poll_interval=self._waiting.poll_interval,
                 timeout=self._waiting.timeout,
-                began=began,
+                began=self._began,
                 max_eecu_seconds=self._waiting.max_eecu_seconds,
-                seen=say,
                 log=self._log,
             )
+
+    def _defer(self, operation: Operation) -> NoReturn:
+        began_at, waited = self._submission.began_at(), self._submission.waited()
+        timeout, limit = self._waiting.limit
+        self._cancel_leftovers()
+        self._log.info("Waiting in the triggerer for operation %s", operation.name)
+        self._kill_switch.sleep(0)
+        # An export that is left to a triggerer is cancelled by it only if Airflow has deferred the task.
+        self._check_alive()
+        raise Deferral(
+            self._submission.carried(),
+            operation=operation,
+            deadline=None if timeout is None else began_at + timeout,
+            seconds_left=None if timeout is None else max(0.0, timeout - waited),
+            limit=limit,
+        )
 
     def _clean_up(self, end: BaseException) -> None:
         """Cancel the export unless somebody goes on with it."""
@@ -144,7 +249,7 @@ class ExportRun:
                 submission.stand_aside()
             else:
                 operation = submission.operation or submission.find_unanswered()
-                if operation and not operation.done:
+                if operation and operation.state in ("PENDING", "RUNNING"):
                     submission.cancel(operation, "which nobody would wait for")
         except Exception as error:
             name = submission.operation.name if submission.operation else "that was perhaps started"

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_ee.earthengine.errors import SupersededError, TransientError
 from airflow_provider_ee.earthengine.mark import task_key
 from airflow_provider_ee.earthengine.submission import Attempt
+from airflow_provider_ee.task_state import LIVING, TaskNames, state_in_database, state_on_airflow3
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -20,10 +21,6 @@ RECORD_KEY = "ee_export"
 # What the API server answers to a try that it has put another in the place of.
 _GONE = frozenset({403, 404, 409, 410})
 _REPLACED = "Airflow has put another try in the place of this one, which stops."
-# A task in one of these states goes on, or is run again by itself.
-_LIVING = frozenset(
-    {"running", "scheduled", "queued", "up_for_retry", "up_for_reschedule", "deferred", "superseded"}
-)
 
 
 class TaskTry:
@@ -42,10 +39,11 @@ class TaskTry:
         self.memory: _NoMemory | _StoredMemory = _NoMemory(self) if store is None else _StoredMemory(store)
 
     @property
-    def names(self) -> tuple[str, str, str, int]:
-        """Dag, run and task id, and map index."""
+    def names(self) -> TaskNames:
+        """Which task instance it is a try of."""
         run_id = getattr(self._ti, "run_id", None) or self._context.get("run_id") or ""
-        return self._task.dag_id, str(run_id), self._task.task_id, int(getattr(self._ti, "map_index", -1))
+        map_index = int(getattr(self._ti, "map_index", -1))
+        return TaskNames(self._task.dag_id, str(run_id), self._task.task_id, map_index)
 
     def attempt(self, deployment: str) -> Attempt:
         """The try as the service shall know it.
@@ -77,7 +75,7 @@ class TaskTry:
     def is_alive(self) -> bool:
         """Whether nobody has cleared, marked or deleted the task; assumed where Airflow does not tell."""
         try:
-            return self.state() in _LIVING
+            return self.state() in LIVING
         except Exception:
             return True
 
@@ -93,12 +91,12 @@ class TaskTry:
             return not self.memory.lasts or not self.memory.is_open()
         if state == "superseded":
             return True
-        if state not in _LIVING and state != "success":
+        if state not in LIVING and state != "success":
             return False
         if self.memory.lasts:
             return not self.memory.is_open()
         # Of a success Airflow 3.0 to 3.2 does not tell whether it is another try's, or a user's mark on this one.
-        return state != "running" and (state in _LIVING or not self._state_tells_tries)
+        return state != "running" and (state in LIVING or not self._state_tells_tries)
 
     @property
     def _state_tells_tries(self) -> bool:
@@ -106,34 +104,18 @@ class TaskTry:
 
     def state(self) -> str | None:
         """The state of the task instance, as Airflow has it now; None where it was cleared or deleted."""
-        dag_id, run_id, task_id, map_index = self.names
         if not self._state_tells_tries:  # Airflow 3
-            index = map_index if map_index >= 0 else None
-            states = self._ti.get_task_states(dag_id=dag_id, map_index=index, task_ids=[task_id], run_ids=[run_id])
-            state = next(iter(states.get(run_id, {}).values()), None)
-        elif hasattr(self._ti, "refresh_from_db") and not getattr(self._ti, "test_mode", False):
-            state = self._state_in_database()
-        else:
-            state = "running"
-        return getattr(state, "value", state)
-
-    def _state_in_database(self) -> str | None:
-        from airflow.models.taskinstance import TaskInstance
-        from airflow.utils.session import create_session
-
-        dag_id, run_id, task_id, map_index = self.names
-        with create_session() as session:
-            row = (
-                session.query(TaskInstance.state, TaskInstance.try_number)
-                .filter_by(dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
-                .one_or_none()
-            )
-        if row is None:
-            return None
-        if row.try_number != self.try_number and row.state not in (None, "failed"):
+            return state_on_airflow3(self.names, self._ti.get_task_states)
+        if not hasattr(self._ti, "refresh_from_db") or getattr(self._ti, "test_mode", False):
+            return "running"
+        state, try_number = self._state_in_database()
+        if try_number not in (0, self.try_number) and state not in (None, "failed"):
             return "superseded"  # a word of ours: what the task is now, another try has made it
         # dag.test() runs tasks without marking them as running.
-        return "running" if row.state in ("scheduled", "queued") else row.state
+        return "running" if state in ("scheduled", "queued") else state
+
+    def _state_in_database(self) -> tuple[str | None, int]:
+        return state_in_database(self.names)
 
 
 class _NoMemory:

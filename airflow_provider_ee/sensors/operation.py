@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
 )
 
+from airflow_provider_ee.deferral import BROKEN_OFF, is_deferrable, is_timeout
 from airflow_provider_ee.earthengine.errors import (
     OperationError,
     OperationFailedError,
@@ -47,7 +51,8 @@ class EEOperationSensor(BaseSensorOperator):
     :param ee_conn_id: Airflow connection. (templated)
     :param project_id: Cloud project, instead of the connection's. (templated)
     :param impersonation_chain: service account to act as, or a list that ends with it. (templated)
-    :param deferrable: must not be true, since this sensor waits in ``poke`` and ``reschedule`` mode.
+    :param deferrable: wait in the triggerer, whatever the ``mode``, and look every ``poke_interval`` seconds
+        together with all others. Default: Airflow's ``[operators] default_deferrable``.
     :param skip_if_empty: skip the task, instead of failing it, where no export had a valid pixel.
     """
 
@@ -62,13 +67,12 @@ class EEOperationSensor(BaseSensorOperator):
         ee_conn_id: str = DEFAULT_CONNECTION,
         project_id: str | None = None,
         impersonation_chain: str | Sequence[str] | None = None,
-        deferrable: bool = False,
+        deferrable: bool | None = None,
         skip_if_empty: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if deferrable:
-            raise ValueError("deferrable=True is not supported: use mode='reschedule' to free the worker slot.")
+        self.deferrable = is_deferrable(deferrable)
         self.operation = operation
         self.ee_conn_id = ee_conn_id
         self.project_id = project_id
@@ -86,8 +90,62 @@ class EEOperationSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait, and say what a timeout leaves behind."""
+        with self._telling_what_runs_on():
+            if not self.deferrable:
+                return super().execute(context)
+            seen = self.poke(context)
+            return seen.xcom_value if isinstance(seen, PokeReturnValue) else self._defer()
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on after a wait in the triggerer."""
+        from airflow_provider_ee.earthengine.waiting import WaitEnd
+
+        end = WaitEnd.from_event(event)
+        with airflow_outcome(skip_if_empty=self.skip_if_empty, only_waits=True):
+            seen = {name: Operation(resource) for name, resource in event["carried"]["final"].items()}
+            seen.update(zip(event["carried"]["awaited"], end.operations, strict=True))
+            for name, operation in seen.items():
+                if operation.done:
+                    self._take_in(name, operation)
+            if end.error:
+                raise end.error
+            return self._result()
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after a deferral, and say what a timeout leaves behind."""
+        with self._telling_what_runs_on():
+            try:
+                return super().resume_execution(next_method, next_kwargs, context)
+            except AirflowException as error:
+                # Airflow 2 has no type for it.
+                if next_method == BROKEN_OFF and is_timeout(error) and not isinstance(error, AirflowSkipException):
+                    raise AirflowSensorTimeout(f"Sensor has timed out: {error}.") from error
+                raise
+
+    def _defer(self) -> NoReturn:
+        from airflow_provider_ee.triggers.operation import EEOperationTrigger
+
+        names = [name for name in _names(_parsed(self.operation)) if name not in self._final]
+        awaited = list(dict.fromkeys(names))
+        final = {name: dict(operation.resource) for name, operation in self._final.items()}
+        trigger = EEOperationTrigger(
+            operations=awaited,
+            ee_conn_id=self.ee_conn_id,
+            project_id=self.project_id,
+            impersonation_chain=self.impersonation_chain,
+            poll_interval=_seconds(self.poke_interval),
+            skip_empty=self.skip_if_empty,
+            carried={"final": final, "awaited": awaited},
+        )
+        timeout = _seconds(self.timeout)
+        if self.execution_timeout:
+            timeout = min(timeout, self.execution_timeout.total_seconds())
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=timeout))
+
+    @contextmanager
+    def _telling_what_runs_on(self) -> Iterator[None]:
         try:
-            return super().execute(context)
+            yield
         except (AirflowSensorTimeout, AirflowSkipException) as end:
             running = [name for name in _names(_parsed(self.operation)) if name not in self._final]
             if not running:
@@ -108,9 +166,7 @@ class EEOperationSensor(BaseSensorOperator):
             self._logged = log.close()
             if not self._final.keys() >= set(names):
                 return False
-            self._skip_if_all_empty()
-        final = [dict(self._final[name].resource) for name in names]
-        return PokeReturnValue(is_done=True, xcom_value=final if _is_list(given) else final[0])
+            return PokeReturnValue(is_done=True, xcom_value=self._result())
 
     def _look(self, name: str, log: _ChangeLog) -> None:
         try:
@@ -120,8 +176,10 @@ class EEOperationSensor(BaseSensorOperator):
             return
         if log.changed(operation):
             self.log.info("Operation %s: %s", operation.name, operation.summary())
-        if not operation.done:
-            return
+        if operation.done:
+            self._take_in(name, operation)
+
+    def _take_in(self, name: str, operation: Operation) -> None:
         self._final[name] = operation
         failure = error_from_operation(operation)
         if failure and not self._may_be_empty(failure):
@@ -134,13 +192,17 @@ class EEOperationSensor(BaseSensorOperator):
             ", ".join(operation.destination_uris) or operation.error_message,
         )
 
-    def _may_be_empty(self, failure: OperationError) -> bool:
-        return self.skip_if_empty and isinstance(failure, OperationFailedError) and failure.empty
-
-    def _skip_if_all_empty(self) -> None:
+    def _result(self) -> Any:
+        """What the task returns, once all have ended."""
+        given = _parsed(self.operation)
         failures = [failure for operation in self._final.values() if (failure := error_from_operation(operation))]
         if failures and len(failures) == len(self._final):
             raise failures[0]
+        final = [dict(self._final[name].resource) for name in _names(given)]
+        return final if _is_list(given) else final[0]
+
+    def _may_be_empty(self, failure: OperationError) -> bool:
+        return self.skip_if_empty and isinstance(failure, OperationFailedError) and failure.empty
 
 
 class _ChangeLog:
@@ -165,6 +227,10 @@ class _ChangeLog:
         if self._store is not None and self._now != self._before and len(json.dumps(self._now)) < _STORE_LIMIT:
             self._store.set(_STORE_KEY, self._now)
         return self._now
+
+
+def _seconds(given: float | timedelta) -> float:
+    return given.total_seconds() if isinstance(given, timedelta) else float(given)
 
 
 def _parsed(given: Any) -> Any:

@@ -194,7 +194,6 @@ def test_a_flag_of_a_wait_is_refused_while_the_dag_is_parsed(run: Any, flag: str
     [
         ("wait_for_completion", "False", "wait_for_completion='False' must be True or False"),
         ("deferrable", "False", "deferrable='False' must be True or False"),
-        ("deferrable", True, "deferrable=True is not supported; set wait_for_completion=True"),
         ("wait_timeout", 0, "wait_timeout=0 must be a number of seconds greater than 0, or a timedelta"),
         ("wait_timeout", "1h", "wait_timeout='1h' must be a number of seconds"),
         ("max_eecu_seconds", -1, "max_eecu_seconds=-1 must be a number of seconds greater than 0."),

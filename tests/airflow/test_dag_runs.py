@@ -141,6 +141,14 @@ def test_what_authors_write_ends_as_they_would_expect(
     }
 
 
+def states_by_task(emulator: EarthEngineEmulator) -> dict[str, list[str]]:
+    """How the exports of each task have ended."""
+    states: dict[str, list[str]] = {}
+    for operation in emulator.operations.all():
+        states.setdefault(operation.description.split("--")[0].rpartition("-")[2], []).append(operation.state)
+    return {task: sorted(ended) for task, ended in states.items()}
+
+
 def test_tasks_that_stumble_or_wait_leave_one_export_or_none(
     run_dag: Callable[..., tuple[dict[str, list[str]], str]], emulators: list[EarthEngineEmulator]
 ) -> None:
@@ -163,10 +171,7 @@ def test_tasks_that_stumble_or_wait_leave_one_export_or_none(
         "skipped": ["skipped"],
         "faulty": ["failed"],
     }
-    states: dict[str, list[str]] = {}
-    for operation in emulators[0].operations.all():
-        states.setdefault(operation.description.split("--")[0].rpartition("-")[2], []).append(operation.state)
-    assert {name: sorted(state) for name, state in states.items()} == {
+    assert states_by_task(emulators[0]) == {
         "waits": ["SUCCEEDED"],
         "stumbles": ["SUCCEEDED"],
         **({} if AIRFLOW_V_3_0_PLUS else {"replaced": ["SUCCEEDED"]}),
@@ -178,7 +183,44 @@ def test_tasks_that_stumble_or_wait_leave_one_export_or_none(
     assert "Adopted operation" in log
     assert "so this try of it stops" in log or "in the place of this one, which stops" in log
     assert "has used more than max_eecu_seconds=0.5" in log
-    assert "has not ended within 1 seconds" in log
+    assert "has not ended within wait_timeout=1 seconds" in log
+
+
+def test_tasks_that_are_deferred_end_as_if_they_had_waited(
+    run_dag: Callable[..., tuple[dict[str, list[str]], str]], emulators: list[EarthEngineEmulator]
+) -> None:
+    nothing = {"code": 3, "message": "No valid (un-masked) pixels in export region."}
+    ended, log = run_dag(
+        DAGS,
+        "deferred",
+        {"match": "endless", "stay": "RUNNING"},
+        {"match": "dear", "stay": "RUNNING", "eecu_seconds": None},
+        {"match": "skipped", "fail": nothing},
+        {"match": "faulty", "fail": {"code": 13, "message": "An internal error has occurred."}},
+    )
+    assert ended == {
+        "waits": ["success"],
+        "sees": ["success"],
+        "sees_all": ["success"],
+        "starts": ["success"],
+        "sees_end": ["success"],
+        "endless": ["failed"],
+        "dear": ["failed"],
+        "skipped": ["skipped"],
+        "faulty": ["failed"],
+        "broken": ["success"],
+    }, log[-3000:]
+    assert states_by_task(emulators[0]) == {
+        "waits": ["SUCCEEDED"],
+        "starts": ["SUCCEEDED"],
+        "endless": ["CANCELLED"],
+        "dear": ["CANCELLED"],
+        "skipped": ["FAILED"],
+        "faulty": ["FAILED", "FAILED"],
+        "broken": ["SUCCEEDED"],
+    }, log[-3000:]
+    assert "has used more than max_eecu_seconds=0.5" in log
+    assert "has not ended within wait_timeout=1 seconds" in log
 
 
 @pytest.mark.parametrize("name", ["nir", "red"])

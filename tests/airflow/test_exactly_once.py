@@ -330,7 +330,7 @@ class TestWaiting:
         assert operation["metadata"]["state"] == "SUCCEEDED"
 
     def test_cancels_what_takes_too_long(self, export: Any, started: Any, endless: None) -> None:
-        with pytest.raises(AirflowFailException, match=r"has not ended within 0\.1 seconds \("):
+        with pytest.raises(AirflowFailException, match=r"has not ended within wait_timeout=0\.1 seconds \("):
             export(TaskInstance(retries=3), wait_for_completion=True, poll_interval=0.05, wait_timeout=0.1)
         assert started() == ["CANCELLED"]
 

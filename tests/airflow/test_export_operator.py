@@ -51,7 +51,7 @@ def test_the_operation_is_returned_and_the_destination_is_told(
     assert operation["name"].startswith("projects/test-project/operations/")
     assert operation["metadata"]["state"] == "PENDING"
     assert re.fullmatch(r"dag-export--[a-z0-9]{10}-0-0", operation["metadata"]["description"])
-    assert run.ti.xcoms == {"destination": "gs://bucket/prefix"}
+    assert run.ti.xcoms == {"destination": "gs://bucket/prefix", "operation": operation["name"]}
 
 
 def test_every_argument_is_rendered(run: Any, sent: Any) -> None:

@@ -176,7 +176,7 @@ def test_a_hook_waits_for_an_operation_and_cancels_nothing(connected_emulator: E
     hook = EarthEngineHook()
     request = {"expression": constant_image(), "grid": GRID, "fileExportOptions": {"driveDestination": FILES}}
     name = hook.export_image(request)["name"]
-    with pytest.raises(OperationTimeoutError, match=r"has not ended within 0\.05 seconds"):
+    with pytest.raises(OperationTimeoutError, match=r"has not ended within timeout=0\.05 seconds"):
         hook.wait_for_operation(name, poll_interval=0.01, timeout=0.05)
     assert not hook.get_operation(name).get("done")
     connected_emulator.operations.advance(60)

@@ -299,6 +299,6 @@ def test_a_project_number_cannot_be_told_from_another_project(
         sensor(run, "projects/123456/operations/A").poke(run.context)
 
 
-def test_deferring_is_refused_while_the_dag_is_parsed(run: Any) -> None:
-    with pytest.raises(ValueError, match="use mode='reschedule' to free the worker slot"):
-        sensor(run, "projects/p/operations/A", deferrable=True)
+def test_a_flag_that_is_none_is_refused_while_the_dag_is_parsed(run: Any) -> None:
+    with pytest.raises(ValueError, match="deferrable='False' must be True or False"):
+        sensor(run, "projects/p/operations/A", deferrable="False")

@@ -8,15 +8,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from earthengine import exactly_once_model
-from earthengine.exactly_once_model import (
-    STRAGGLER_FORGOTTEN,
-    SUCCESS_BY_MARK,
-    Fault,
-    Scenario,
-    World,
-    explore,
-)
+from earthengine.exactly_once_faults import FREEZING, STRAGGLER_FORGOTTEN, SUCCESS_BY_MARK, Fault
+from earthengine.exactly_once_model import Scenario, World, explore
 
 from airflow_provider_ee.earthengine import submission
 from airflow_provider_ee.operators import export_run, task_try
@@ -84,7 +77,7 @@ class Mutation:
                         monkeypatch.setattr(original, member, code)
 
 
-FROZEN = tuple(exactly_once_model.FREEZING)
+FROZEN = tuple(FREEZING)
 
 MUTATIONS = [
     Mutation(
@@ -114,8 +107,8 @@ MUTATIONS = [
     Mutation(
         "a full queue is followed by the same id",
         submission,
-        "self._wait_for_room(error, room_delay)\n",
-        "self._wait_for_room(error, room_delay)\n                self._number += 1\n",
+        "self._wait_for_room(error)\n",
+        "self._wait_for_room(error)\n                self._number += 1\n",
         ("timeout, late", "full"),
         "doubled",
     ),

@@ -552,7 +552,7 @@ def test_another_export_follows_an_adopted_one_that_was_cancelled(task: Task) ->
     task.remembers(name)
     submission = task.submission(2)
     submission.start(task.request)
-    assert submission.start_another().name != name
+    assert submission.start_another(task.request).name != name
     assert not submission.adopted
     assert task.service.ids == [f"{KEY}-2-1"]
 

@@ -86,18 +86,52 @@ def test_cancelling_is_no_end() -> None:
     assert len(service.asked) == 2
 
 
-def test_what_each_look_shows_is_reported() -> None:
-    seen: list[str] = []
-    service = FakeService(resource(progress=0.5), TransientError("503"), resource("SUCCEEDED"))
-    wait(service, FakeClock(), seen=lambda operation: seen.append(operation.summary()))
-    assert list(dict.fromkeys(seen)) == ["PENDING, attempt 1", "RUNNING, 50%, attempt 1", "SUCCEEDED, attempt 1"]
+def test_what_is_new_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    half = resource(progress=0.5, batchEecuUsageSeconds=2.5)
+    service = FakeService(half, half, TransientError("503."), TransientError("503."), half, resource("SUCCEEDED"))
+    with caplog.at_level(logging.INFO):
+        wait(service, FakeClock())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Operation {NAME}: PENDING, attempt 1, 0.0 EECU-seconds",
+        f"Operation {NAME}: RUNNING, 50%, attempt 1, 2.5 EECU-seconds",
+        "503. Looking again.",
+        f"Operation {NAME}: SUCCEEDED, attempt 1, 0.0 EECU-seconds",
+    ]
+
+
+def stalled(days: float, **metadata: Any) -> list[dict[str, Any]]:
+    """What hourly looks show where only updateTime moves."""
+    return [resource(updateTime=f"2026-01-01T00:00:{hour % 60:02}Z", **metadata) for hour in range(int(days * 24))]
+
+
+def test_an_operation_that_does_not_move_for_a_day_is_warned_about_once(caplog: pytest.LogCaptureFixture) -> None:
+    wait(FakeService(*stalled(3, progress=0.5), resource("SUCCEEDED")), FakeClock(), poll_interval=3600)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "has not moved for 24 hours (RUNNING, 50%, attempt 1" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"progress": 0.501},
+        {"attempt": 2},
+        {"stages": [{"displayName": "Tiles", "completeWorkUnits": "3", "totalWorkUnits": "9"}]},
+        {"state": "CANCELLING"},
+    ],
+)
+def test_any_work_is_a_move(moved: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    before, after = {"progress": 0.5}, {"progress": 0.5, **moved}
+    answers = [*stalled(0.9, **before), *stalled(0.9, **after), resource("SUCCEEDED")]
+    wait(FakeService(*answers), FakeClock(), poll_interval=3600)
+    assert not [record for record in caplog.records if record.levelno == logging.WARNING]
 
 
 def test_failures_that_may_pass_are_survived_however_many(caplog: pytest.LogCaptureFixture) -> None:
     service = FakeService(*[TransientError(f"blip {number}.") for number in range(100)], resource("SUCCEEDED"))
-    with caplog.at_level(logging.WARNING):
-        assert wait(service, FakeClock(), poll_interval=60).state == "SUCCEEDED"
-    assert "blip 99. Looking again in 60 s." in caplog.text
+    assert wait(service, FakeClock(), poll_interval=60).state == "SUCCEEDED"
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == ["blip 0. Looking again."]
 
 
 @pytest.mark.parametrize("refusal", [AuthError("401"), AuthError("403"), NotFoundError("404")])
@@ -131,7 +165,8 @@ def test_other_errors_are_not_survived() -> None:
 def test_the_time_that_is_given_is_used_up_and_no_more() -> None:
     clock = FakeClock()
     with pytest.raises(
-        OperationTimeoutError, match=r"has not ended within 100 seconds .*raise wait_timeout"
+        OperationTimeoutError,
+        match=r"has not ended within wait_timeout=100 seconds \(RUNNING, 25%.*spent\); .*raise the limit",
     ) as raised:
         wait(FakeService(resource(progress=0.25)), clock, poll_interval=30, timeout=100)
     assert clock.slept == [30, 30, 30, 10]

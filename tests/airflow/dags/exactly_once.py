@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.providers.common.compat.sdk import DAG, AirflowException
+from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_ee.operators.export import EEImageExportOperator
+from airflow_provider_ee.sensors.operation import EEOperationSensor
+from airflow_provider_ee.triggers.operation import EEOperationTrigger
 
 GRID = {
     "crsCode": "EPSG:32719",
@@ -85,3 +89,43 @@ with DAG("exactly_once", schedule=None, start_date=datetime(2020, 1, 1), default
         skip_if_empty=True,
     )
     export(EEImageExportOperator, "faulty", wait_for_completion=True, poll_interval=0.2, retries=1)
+
+
+class BreakingTrigger(EEOperationTrigger):
+    """Fails on the first try."""
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        raise RuntimeError("the trigger has broken")
+        yield
+
+
+class BrokenExport(EEImageExportOperator):
+    """The trigger of its first try breaks."""
+
+    def defer(self, *, trigger: BaseTrigger, **arguments: Any) -> NoReturn:
+        if self.tried == 1:
+            trigger = BreakingTrigger(**trigger.serialize()[1])
+        super().defer(trigger=trigger, **arguments)
+
+    def execute(self, context: Any) -> dict[str, Any]:
+        self.tried = context["ti"].try_number
+        return super().execute(context)
+
+
+def deferred(task_id: str, **arguments: Any) -> EEImageExportOperator:
+    return export(EEImageExportOperator, task_id, deferrable=True, **{"poll_interval": 0.2, **arguments})
+
+
+with DAG("deferred", schedule=None, start_date=datetime(2020, 1, 1), default_args={"retries": 0}):
+    waits = deferred("waits")
+    EEOperationSensor(task_id="sees", operation=waits.output, deferrable=True, poke_interval=0.2)
+    EEOperationSensor(
+        task_id="sees_all", operation=[waits.output, waits.output], deferrable=True, poke_interval=0.2
+    )
+    only_starts = deferred("starts", wait_for_completion=False, poll_interval=None)
+    EEOperationSensor(task_id="sees_end", operation=only_starts.output, deferrable=True, poke_interval=0.2)
+    deferred("endless", wait_timeout=1)
+    deferred("dear", max_eecu_seconds=0.5, retries=1)
+    deferred("skipped", skip_if_empty=True)
+    deferred("faulty", retries=1)
+    export(BrokenExport, "broken", deferrable=True, poll_interval=0.2, retries=1)

@@ -1,0 +1,245 @@
+"""EEOperationTrigger: wait for operations of Earth Engine in Airflow's triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_ee.earthengine.errors import (
+    EarthEngineError,
+    OperationError,
+    OperationFailedError,
+    TransientError,
+    error_from_operation,
+)
+from airflow_provider_ee.earthengine.operation import Operation
+from airflow_provider_ee.earthengine.polling import Caller, Service, Watch, in_thread, pollers
+from airflow_provider_ee.earthengine.waiting import REFUSALS_TOLERATED, Wait, WaitEnd
+from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
+from airflow_provider_ee.task_state import LIVING, TaskNames, state_in_database, state_on_airflow3
+
+if TYPE_CHECKING:
+    from airflow_provider_ee.earthengine.client import EarthEngineClient
+
+FIRST_LOOK = 10.0
+"""Seconds before the first look: Airflow may fail a task whose trigger fires while its worker still ends."""
+
+_GOES_ON = LIVING | {"restarting"}
+_HAS_ON_KILL = hasattr(BaseTrigger, "on_kill")  # Airflow 3.3
+
+
+class EEOperationTrigger(BaseTrigger):
+    """Wait until operations have ended, together with all others in this triggerer; or for room in the queue.
+
+    Its event is what ``WaitEnd`` makes, and what was carried.
+
+    REST pages: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list,
+    https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/get
+
+    :param operations: names ``projects/PROJECT/operations/ID``; none where room is waited for.
+    :param ee_conn_id: Airflow connection.
+    :param project_id: Cloud project, instead of the connection's.
+    :param impersonation_chain: service account to act as, or a list that ends with it.
+    :param poll_interval: seconds between two looks.
+    :param deadline: when the wait is over, in seconds since the epoch by the service's clock.
+    :param limit: what has set the deadline: ``wait_timeout=3600``.
+    :param max_eecu_seconds: compute after which the wait is over.
+    :param owner: ``TaskNames`` of the task that has started the operation, which is cancelled when a limit is
+        passed or when Airflow has ended the task; None: whoever waits does not own what it waits for.
+    :param skip_empty: an operation that found no valid pixel does not end the wait for the others.
+    :param room_delay: seconds to wait for room in the queue.
+    :param carried: handed over with the event.
+    """
+
+    def __init__(
+        self,
+        *,
+        operations: Sequence[str] = (),
+        ee_conn_id: str = DEFAULT_CONNECTION,
+        project_id: str | None = None,
+        impersonation_chain: str | Sequence[str] | None = None,
+        poll_interval: float = 30.0,
+        deadline: float | None = None,
+        limit: str = "",
+        max_eecu_seconds: float | None = None,
+        owner: Mapping[str, Any] | None = None,
+        skip_empty: bool = False,
+        room_delay: float | None = None,
+        carried: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations = list(operations)
+        self.ee_conn_id = ee_conn_id
+        self.project_id = project_id
+        self.impersonation_chain = impersonation_chain
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.limit = limit
+        self.max_eecu_seconds = max_eecu_seconds
+        self.owner = owner
+        self.skip_empty = skip_empty
+        self.room_delay = room_delay
+        self.carried = carried
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """How another process makes the same trigger."""
+        chain = self.impersonation_chain
+        return (
+            "airflow_provider_ee.triggers.operation.EEOperationTrigger",
+            {
+                "operations": self.operations,
+                "ee_conn_id": self.ee_conn_id,
+                "project_id": self.project_id,
+                "impersonation_chain": chain if chain is None or isinstance(chain, str) else list(chain),
+                "poll_interval": self.poll_interval,
+                "deadline": self.deadline,
+                "limit": self.limit,
+                "max_eecu_seconds": self.max_eecu_seconds,
+                "owner": None if self.owner is None else dict(self.owner),
+                "skip_empty": self.skip_empty,
+                "room_delay": self.room_delay,
+                "carried": None if self.carried is None else dict(self.carried),
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and tell how it has ended."""
+        if self.room_delay is not None:
+            await asyncio.sleep(max(self.room_delay, self._first_look))
+            yield TriggerEvent({"room": True, "carried": self.carried})
+            return
+        try:
+            end = await self._wait()
+        except asyncio.CancelledError:
+            if not _HAS_ON_KILL:
+                await self._cancel_if_abandoned()
+            raise
+        yield TriggerEvent({**end.to_event(), "carried": self.carried})
+
+    async def on_kill(self) -> None:
+        """Cancel the operation where Airflow has ended the task.
+
+        Airflow calls this also where it has only given the trigger to another triggerer.
+        """
+        await self._cancel_if_abandoned()
+
+    @property
+    def _first_look(self) -> float:
+        in_triggerer = self.trigger_id is not None  # dag.test() runs triggers without one, one after the other
+        return FIRST_LOOK if in_triggerer else 0.0
+
+    async def _wait(self) -> WaitEnd:
+        waits = {
+            name: Wait(
+                Operation({"name": name}), limit=self.limit, max_eecu_seconds=self.max_eecu_seconds, log=self.log
+            )
+            for name in self.operations
+        }
+        now = asyncio.get_running_loop().time
+        with await self._watch() as watch:
+            while watch.awaited:
+                name, look = await watch.next(self._until(watch.poller.service))
+                wait = waits[name]
+                wait.until = self._until(watch.poller.service)
+                try:
+                    if isinstance(look, EarthEngineError):
+                        wait.failed(look, now())
+                        continue
+                    wait.saw(look, now())
+                except TransientError as refused:
+                    return WaitEnd([each.operation for each in waits.values()], refused)
+                except OperationError as limit:
+                    return WaitEnd([await self._stop(limit.operation)], limit)
+                if look.done:
+                    watch.drop(name)
+                    if self._is_failure(look):
+                        break
+        return WaitEnd([each.operation for each in waits.values()])
+
+    def _until(self, service: Service) -> float | None:
+        """The deadline by the event loop's clock; the machine's may be wrong, and the service's not be known."""
+        if self.deadline is None or service.answered_at is None:
+            return None
+        left = self.deadline - (time.time() + service.clock_offset)
+        return asyncio.get_running_loop().time() + left
+
+    def _is_failure(self, operation: Operation) -> bool:
+        failure = error_from_operation(operation)
+        empty = isinstance(failure, OperationFailedError) and failure.empty
+        return failure is not None and not (empty and self.skip_empty)
+
+    # The connection
+
+    async def _watch(self) -> Watch:
+        """Watch the operations; a connection that cannot be opened for minutes is given up."""
+        now = asyncio.get_running_loop().time
+        began = now()
+        while True:
+            try:
+                return await pollers().watch(
+                    self._connection, self._open, self.operations, self.poll_interval, first_look=self._first_look
+                )
+            except Exception as error:
+                if now() - began >= REFUSALS_TOLERATED:
+                    raise
+                self.log.warning("The connection could not be opened, trying again: %s", error)
+            await asyncio.sleep(self.poll_interval)
+
+    @property
+    def _connection(self) -> tuple[Any, ...]:
+        chain = self.impersonation_chain
+        return self.ee_conn_id, self.project_id, chain if chain is None or isinstance(chain, str) else tuple(chain)
+
+    async def _open(self) -> tuple[Caller, EarthEngineClient]:
+        from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
+
+        hook = EarthEngineHook(self.ee_conn_id, self.project_id, self.impersonation_chain)
+        return await hook.open_for_polling()
+
+    # The end of what is waited for
+
+    async def _stop(self, operation: Operation) -> Operation:
+        if not await self._cancel(operation.name):
+            return operation
+        metadata = {**operation.resource.get("metadata", {}), "state": "CANCELLING"}
+        return Operation({**operation.resource, "metadata": metadata})
+
+    async def _cancel_if_abandoned(self) -> None:
+        if self.owner is None or not self.operations:
+            return
+        try:
+            state = await self._task_state()
+        except Exception as error:
+            self.log.warning(
+                "Left %s to the next try: the task's state is not told: %s", self.operations[0], error
+            )
+            return
+        if state in _GOES_ON:
+            self.log.info("Left %s to whoever goes on with the task, which is %s", self.operations[0], state)
+            return
+        for name in self.operations:
+            await self._cancel(name)
+
+    async def _cancel(self, name: str) -> bool:
+        try:
+            await pollers().cancel(self._connection, self._open, name)
+        except EarthEngineError as error:
+            self.log.error("Operation %s may run on, since it could not be cancelled: %s", name, error)
+            return False
+        self.log.info("Cancelled operation %s", name)
+        return True
+
+    async def _task_state(self) -> str | None:
+        names = TaskNames(**dict(self.owner or {}))
+        try:
+            from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: F401
+        except ImportError:
+            return (await in_thread(state_in_database, names))[0]
+        from asgiref.sync import sync_to_async
+
+        # Before 3.3 Airflow's channel to the supervisor works in threads of this kind alone.
+        return await sync_to_async(state_on_airflow3, thread_sensitive=False)(names)
