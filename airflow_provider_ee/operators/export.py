@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, XComArg
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
     from airflow_provider_ee.operators.export_run import Deferral, ExportRun, Waiting
     from airflow_provider_ee.operators.task_try import TaskTry
+    from airflow_provider_ee.triggers.operation import EEOperationTrigger
 
 DESTINATION_KEY = "destination"
 """XCom key that holds where the export writes, from the moment it is submitted."""
@@ -239,6 +240,9 @@ class EEImageExportOperator(BaseOperator):
             context["ti"].xcom_push(key=DESTINATION_KEY, value=destination)
             context["ti"].xcom_push(key=OPERATION_KEY, value=operation.name)
 
+        if self.deferrable:
+            # What cannot be handed to a triggerer must not be found out after the export has been started.
+            json.dumps(self._trigger(Deferral({}), task_try).serialize())
         try:
             with airflow_outcome(skip_if_empty=self.skip_if_empty):
                 run = ExportRun(
@@ -253,13 +257,16 @@ class EEImageExportOperator(BaseOperator):
                 )
                 operation = step(run)
         except Deferral as deferral:
-            self._defer(deferral, task_try)
+            left = deferral.seconds_left
+            timeout = None if left is None else timedelta(seconds=left) + self.deferral_backstop
+            trigger = self._trigger(deferral, task_try)
+            self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
         return dict(operation.resource)
 
-    def _defer(self, deferral: Deferral, task_try: TaskTry) -> NoReturn:
+    def _trigger(self, deferral: Deferral, task_try: TaskTry) -> EEOperationTrigger:
         from airflow_provider_ee.triggers.operation import EEOperationTrigger
 
-        trigger = EEOperationTrigger(
+        return EEOperationTrigger(
             operations=[deferral.operation.name] if deferral.operation else [],
             ee_conn_id=self.ee_conn_id,
             project_id=self.project_id,
@@ -272,9 +279,6 @@ class EEImageExportOperator(BaseOperator):
             room_delay=deferral.room_delay,
             carried=deferral.carried,
         )
-        left = deferral.seconds_left
-        timeout = None if left is None else timedelta(seconds=left) + self.deferral_backstop
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
 
     def on_kill(self) -> None:
         """Cancel the export, as soon as it is known, unless another try follows."""

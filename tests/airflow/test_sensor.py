@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,11 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    TaskDeferred,
 )
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from examples import GRID, constant_image
+from triggering import event_of
 
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
@@ -302,3 +306,113 @@ def test_a_project_number_cannot_be_told_from_another_project(
 def test_a_flag_that_is_none_is_refused_while_the_dag_is_parsed(run: Any) -> None:
     with pytest.raises(ValueError, match="deferrable='False' must be True or False"):
         sensor(run, "projects/p/operations/A", deferrable="False")
+
+
+class TestDeferred:
+    """``deferrable=True``"""
+
+    def deferral(self, run: Any, operation: Any, **arguments: Any) -> TaskDeferred:
+        arguments = {"deferrable": True, "poke_interval": 0.02, **arguments}
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor(run, operation, **arguments).execute(run.context)
+        return deferred.value
+
+    def resumed(self, run: Any, operation: Any, event: dict[str, Any], **arguments: Any) -> Any:
+        """The worker that goes on is another one."""
+        task = sensor(run, operation, deferrable=True, **arguments)
+        return task.resume_execution("execute_complete", {"event": event}, run.context)
+
+    def test_what_has_ended_is_not_waited_for(
+        self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator
+    ) -> None:
+        operation = submit()
+        advance(connected_emulator, 10)
+        result = sensor(run, operation, deferrable=True).execute(run.context)
+        assert result["metadata"]["state"] == "SUCCEEDED"
+
+    @pytest.mark.parametrize("count", [None, 1, 3])
+    def test_it_returns_what_it_was_given_as_it_ended(
+        self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator, sent: Any, count: int | None
+    ) -> None:
+        first = submit("first")
+        advance(connected_emulator, 10)  # it has ended before the sensor looks
+        later = [submit(f"later{number}", duration_seconds=100) for number in range(2)]
+        given: Any = {None: later[0], 1: [later[0]], 3: [later[0], first, later[1]]}[count]
+        deferral = self.deferral(run, given)
+        advance(connected_emulator, 300)
+        event = event_of(deferral)
+        looks = len(sent())
+        result = self.resumed(run, given, event)
+        assert len(sent()) == looks
+        final = [result] if count is None else result
+        names = [given["name"]] if count is None else [one["name"] for one in given]
+        assert [one["name"] for one in final] == names
+        assert {one["metadata"]["state"] for one in final} == {"SUCCEEDED"}
+
+    def test_a_failed_operation_fails_the_task_for_good(
+        self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator
+    ) -> None:
+        operations = [submit("endless", stay="RUNNING"), submit("failing", fail={"code": 13, "message": "no"})]
+        deferral = self.deferral(run, operations)
+        advance(connected_emulator, 10)
+        with pytest.raises(AirflowFailException, match="failed: no"):
+            self.resumed(run, operations, event_of(deferral))
+
+    def test_an_empty_one_ends_the_wait_for_no_other(
+        self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator
+    ) -> None:
+        operations = [submit("later", duration_seconds=100), submit("empty", fail=EMPTY)]
+        deferral = self.deferral(run, operations, skip_if_empty=True)
+        advance(connected_emulator, 300)
+        result = self.resumed(run, operations, event_of(deferral), skip_if_empty=True)
+        assert [one["metadata"]["state"] for one in result] == ["SUCCEEDED", "FAILED"]
+
+    def test_it_skips_where_all_were_empty(
+        self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator
+    ) -> None:
+        operation = submit("empty", fail=EMPTY)
+        deferral = self.deferral(run, operation, skip_if_empty=True)
+        advance(connected_emulator, 10)
+        with pytest.raises(AirflowSkipException):
+            self.resumed(run, operation, event_of(deferral), skip_if_empty=True)
+
+    @pytest.mark.parametrize(
+        ("given", "seconds"),
+        [
+            ({"timeout": 100}, 100),
+            ({"timeout": timedelta(minutes=2)}, 120),
+            ({"timeout": 100, "execution_timeout": timedelta(seconds=50)}, 50),
+        ],
+    )
+    def test_its_time_is_airflow_s_to_keep(
+        self, run: Any, submit: Any, given: dict[str, Any], seconds: int
+    ) -> None:
+        deferral = self.deferral(run, submit(stay="RUNNING"), **given)
+        assert deferral.timeout == timedelta(seconds=seconds)
+        assert (deferral.trigger.owner, deferral.trigger.deadline) == (None, None)
+
+    @pytest.mark.parametrize("soft_fail", [False, True])
+    def test_a_timeout_says_what_runs_on_and_cancels_nothing(
+        self, run: Any, submit: Any, sent: Any, soft_fail: bool
+    ) -> None:
+        operation = submit(stay="RUNNING")
+        reason = "Trigger timeout" if AIRFLOW_V_3_0_PLUS else "Trigger/execution timeout"
+        task = sensor(run, operation, deferrable=True, soft_fail=soft_fail)
+        with pytest.raises(
+            AirflowSkipException if soft_fail else AirflowSensorTimeout,
+            match=rf"Not cancelled, so it runs on: {operation['name']}\.",
+        ):
+            task.resume_execution("__fail__", {"error": reason}, run.context)
+        assert "operations.cancel" not in sent()
+
+    def test_a_trigger_that_broke_may_be_retried(self, run: Any, submit: Any) -> None:
+        task = sensor(run, submit(stay="RUNNING"), deferrable=True)
+        with pytest.raises(AirflowException, match="Trigger failure") as failure:
+            task.resume_execution("__fail__", {"error": "Trigger failure"}, run.context)
+        assert not isinstance(failure.value, (AirflowFailException, AirflowSensorTimeout))
+
+    def test_it_is_how_airflow_is_configured_to_wait(self, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert not sensor(run, "projects/p/operations/A").deferrable
+        monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE", "True")
+        assert sensor(run, "projects/p/operations/A").deferrable
+        assert not sensor(run, "projects/p/operations/A", deferrable=False).deferrable
