@@ -1,4 +1,4 @@
-"""Export NDVI of one day's Sentinel-2 scenes to Cloud Storage, and wait for it.
+"""Export NDVI of one day's Sentinel-2 scenes to Cloud Storage, and wait for it without a worker slot.
 
 The dates and the place are those of the emulator's sample catalog, so the DAG runs on a laptop as it is.
 """
@@ -11,7 +11,6 @@ from airflow.providers.common.compat.sdk import DAG
 
 from airflow_provider_ee.earthengine.grid import PixelGrid
 from airflow_provider_ee.operators.export import EEImageExportOperator
-from airflow_provider_ee.sensors.operation import EEOperationSensor
 
 with DAG(
     dag_id="example_ee_image_export",
@@ -23,18 +22,13 @@ with DAG(
     tags=["example", "earth-engine"],
     doc_md=__doc__,
 ):
-    export = EEImageExportOperator(
+    EEImageExportOperator(
         task_id="export_ndvi",
         expression="ndvi.json",
         grid=PixelGrid.from_bounds("EPSG:32719", pixel_size=10, bounds=(600_000, 4_698_020, 603_000, 4_700_020)),
         destination="gs://{{ params.bucket }}/ndvi/{{ ds_nodash }}",
         description="NDVI {{ ds }}",
         file_export_options={"geoTiffOptions": {"noData": -9999}},
-    )
-    wait = EEOperationSensor(
-        task_id="wait_for_export",
-        operation=export.output,
-        mode="reschedule",
-        poke_interval=10,
-        timeout=24 * 60 * 60,
+        deferrable=True,
+        wait_timeout=24 * 60 * 60,
     )

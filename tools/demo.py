@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,11 +19,10 @@ from typing import Any
 
 import numpy as np
 import rasterio
-import requests
+from local_airflow import BIN, AirflowApi, Process, commands, environment, free_port
 
 PROJECT = Path(__file__).parents[1]
 HOME = PROJECT / ".build" / "demo"
-BIN = Path(sys.executable).parent
 DAG_ID = "example_ee_image_export"
 LOGICAL_DATE = "2020-01-15T00:00:00Z"  # the day of the sample catalog's real scene
 PATIENCE = 150  # seconds for a step
@@ -39,33 +35,25 @@ def main() -> int:
     HOME.mkdir(parents=True)
     with ExitStack() as running:
         emulator = running.enter_context(start_emulator())
-        environment = airflow_environment(emulator, free_port())
+        port = free_port()
+        settings = airflow_environment(emulator, port)
         say("Airflow: making its database (SQLite)")
-        subprocess.run([BIN / "airflow", "db", "migrate"], env=environment, check=True, **log_to("db-migrate"))
+        subprocess.run([BIN / "airflow", "db", "migrate"], env=settings, check=True, **log_to("db-migrate"))
         say("Airflow: starting api-server, scheduler, dag-processor and triggerer")
-        for command in AIRFLOW_COMMANDS:
-            arguments = [part.format(port=environment["DEMO_PORT"]) for part in command]
-            running.enter_context(process([BIN / "airflow", *arguments], environment, arguments[0]))
-        airflow = Airflow(f"http://127.0.0.1:{environment['DEMO_PORT']}")
-        airflow.wait_until_healthy()
+        for name, arguments in commands(port).items():
+            running.enter_context(process([BIN / "airflow", *arguments], settings, name))
+        airflow = Airflow(AirflowApi(f"http://127.0.0.1:{port}"))
+        airflow.wait_until_ready()
         say(f"Airflow: running {DAG_ID} for {LOGICAL_DATE[:10]}")
         run_id = airflow.trigger()
         state = airflow.follow(run_id)
-        operation = airflow.returned(run_id, "wait_for_export")
+        operation = airflow.returned(run_id, "export_ndvi")
     if state != "success":
         print(f"\nThe DAG run ended {state}; its logs are in {shown(HOME / 'airflow' / 'logs')}.")
         return 1
     show_result(operation)
     print(f"\n{time.monotonic() - start:.0f} s, without what `pip install` took.")
     return 0
-
-
-AIRFLOW_COMMANDS = (
-    ("api-server", "--host", "127.0.0.1", "--port", "{port}", "--workers", "1"),
-    ("scheduler", "--skip-serve-logs"),
-    ("dag-processor",),
-    ("triggerer", "--skip-serve-logs"),
-)
 
 
 @contextmanager
@@ -85,50 +73,28 @@ def start_emulator() -> Iterator[str]:
 
 
 def airflow_environment(emulator_url: str, port: int) -> dict[str, str]:
-    """An Airflow of its own: home, database and secrets; nothing of the user's."""
+    """An Airflow of its own, connected to the emulator."""
     home = HOME / "airflow"
     home.mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     extra = {"project": "demo-project", "api_endpoint": emulator_url, "anonymous": True}
-    return {
-        **kept,
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "DEMO_PORT": str(port),
-        "NO_PROXY": "127.0.0.1,localhost",
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW_CONN_EARTH_ENGINE_DEFAULT": json.dumps({"conn_type": "earth_engine", "extra": extra}),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "example_dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "2",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
-        "AIRFLOW__CORE__FERNET_KEY": "",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
-        "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
-        "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(64),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        # The end of a task is reported up to this late, and a sensor that comes back sooner is failed for it.
-        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-    }
+    return environment(
+        home,
+        port,
+        dags=PROJECT / "example_dags",
+        connections={"earth_engine_default": extra},
+        AIRFLOW__CORE__PARALLELISM="2",
+        AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL="5",
+    )
 
 
 @contextmanager
-def process(command: list[Any], environment: dict[str, str], name: str) -> Iterator[None]:
-    """Run a command in a process group of its own, and end the group."""
-    child = subprocess.Popen(command, env=environment, cwd=HOME, start_new_session=True, **log_to(name))
+def process(command: list[Any], settings: dict[str, str], name: str) -> Iterator[None]:
+    """Run a command, and end it with all that it has started."""
+    child = Process(command, settings, HOME / "logs" / f"{name}.log").start()
     try:
         yield
     finally:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(child.pid, number)
-                child.wait(timeout=1)  # nothing of this Airflow is kept
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+        child.terminate(patience=1)  # nothing of this Airflow is kept
 
 
 def log_to(name: str) -> dict[str, Any]:
@@ -139,18 +105,15 @@ def log_to(name: str) -> dict[str, Any]:
 
 
 class Airflow:
-    """Airflow's REST API, as far as the demo needs it."""
+    """What the demo does as a user of Airflow."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._session = requests.Session()
-        self._session.trust_env = False
+    def __init__(self, api: AirflowApi) -> None:
+        self._api, self._ask = api, api.ask
 
-    def wait_until_healthy(self) -> None:
+    def wait_until_ready(self) -> None:
         """Wait for every process, and for the DAG."""
-        wait_for(self._healthy, "Airflow to be healthy")
-        answer = self._session.get(f"{self._url}/auth/token")
-        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        wait_for(self._api.healthy, "Airflow to be healthy")
+        self._api.log_in()
         wait_for(lambda: self._ask("GET", f"dags/{DAG_ID}") is not None, "the DAG to be parsed")
 
     def trigger(self) -> str:
@@ -181,21 +144,6 @@ class Airflow:
         entry = self._ask("GET", path)
         value = entry["value"] if entry else {}
         return json.loads(value) if isinstance(value, str) else value
-
-    def _healthy(self) -> bool:
-        try:
-            health = self._session.get(f"{self._url}/api/v2/monitor/health", timeout=5).json()
-        except (requests.RequestException, ValueError):
-            return False
-        parts = ("metadatabase", "scheduler", "dag_processor", "triggerer")
-        return all(health[part]["status"] == "healthy" for part in parts)
-
-    def _ask(self, verb: str, path: str, body: Any = None) -> Any:
-        answer = self._session.request(verb, f"{self._url}/api/v2/{path}", json=body, timeout=30)
-        if answer.status_code == 404:
-            return None
-        answer.raise_for_status()
-        return answer.json()
 
 
 def show_result(operation: dict[str, Any]) -> None:
@@ -246,14 +194,6 @@ def wait_for(condition: Any, what: str) -> bool:
             raise SystemExit(f"Waited {PATIENCE} s for {what} in vain; see {shown(HOME / 'logs')}.")
         time.sleep(0.3)
     return True
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def shown(path: Path) -> str:

@@ -28,9 +28,10 @@ import logging
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_ee.earthengine.attempt import Attempt, Memory, Record
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     DuplicateRequestError,
@@ -67,22 +68,6 @@ def _jitter() -> float:
     return random.uniform(1.0, 1.25)  # noqa: S311 (nothing is secret about it)
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """A try of a task that wants an export.
-
-    :param key: stands for the task instance.
-    :param generation: the same over retries, larger after a clear.
-    :param try_number: from 1.
-    :param maybe_cleared: whether there may have been an earlier generation, where no memory tells.
-    """
-
-    key: str
-    generation: int
-    try_number: int
-    maybe_cleared: bool = False
-
-
 class Service(Protocol):
     """What is asked of Earth Engine; an ``EarthEngineClient`` does it."""
 
@@ -95,54 +80,12 @@ class Service(Protocol):
     def cancel_operation(self, name: str) -> None: ...
 
 
-class Memory(Protocol):
-    """What a task remembers between its tries."""
-
-    lasts: bool
-    """Whether it does; where not, ``read`` returns nothing and ``write`` only tells whether the try is current."""
-
-    def read(self) -> Any:
-        """What was written last."""
-
-    def write(self, record: dict[str, Any]) -> None:
-        """Keep a record.
-
-        :raises SupersededError: if the try is no longer the current one; nothing is written then.
-        :raises TransientError: if that is not known.
-        """
-
-
 class Postponed(Exception):  # noqa: N818 (nothing is wrong)
     """There is no room in the queue; the same request may be sent again in ``delay`` seconds."""
 
     def __init__(self, delay: float) -> None:
         super().__init__(delay)
         self.delay = delay
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is remembered before a request is sent, and once more with the name of its operation."""
-
-    generation: int
-    number: int
-    birth: float
-    """When the first try of the run wanted an export, by the worker's clock."""
-    fingerprint: str
-    try_number: int
-    first_generation: int
-    lowest: int
-    """Numbers below it belong to a deleted run of the same id."""
-    operation: str | None = None
-
-    @classmethod
-    def read(cls, stored: Any) -> Record | None:
-        """A record, or None where there is none that can be read."""
-        names = {field.name for field in fields(cls)}
-        try:
-            return cls(**{name: value for name, value in stored.items() if name in names})
-        except (TypeError, AttributeError):
-            return None
 
 
 class Submission:

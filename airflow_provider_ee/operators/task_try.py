@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_ee.earthengine.attempt import Attempt
 from airflow_provider_ee.earthengine.errors import SupersededError, TransientError
 from airflow_provider_ee.earthengine.mark import task_key
-from airflow_provider_ee.earthengine.submission import Attempt
 from airflow_provider_ee.task_state import LIVING, TaskNames, state_in_database, state_on_airflow3
 
 if TYPE_CHECKING:

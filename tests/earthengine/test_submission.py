@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_ee.earthengine import submission
+from airflow_provider_ee.earthengine.attempt import Attempt, Record
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     DuplicateRequestError,
@@ -28,7 +29,7 @@ from airflow_provider_ee.earthengine.errors import (
 )
 from airflow_provider_ee.earthengine.mark import Mark, task_key
 from airflow_provider_ee.earthengine.messages import PreparedRequest, clean_description
-from airflow_provider_ee.earthengine.submission import GRACE, Attempt, Record, Submission
+from airflow_provider_ee.earthengine.submission import GRACE, Submission
 
 EPOCH = 1_600_000_000.0
 KEY = task_key("", "dag", "run", "task", -1)
