@@ -14,7 +14,7 @@ SAMPLE_SOURCE := xarray-spatial==0.5.3
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 test-pythons lint bench chaos chaos-airflow2 clean
+.PHONY: help demo test test-airflow2 test-pythons lint bench chaos chaos-airflow2 e2e clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -58,6 +58,10 @@ chaos: ## kill the export at every step, and count
 chaos-airflow2: ## the same on Airflow 2.11
 	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
 	@$(AIRFLOW2)/bin/python -m benchmarks.chaos $(CHAOS)
+
+e2e: ## kill, clear and time out real processes of Airflow, on SQLite, PostgreSQL and Celery where they are found
+	@$(PYTHON) tools/install.py .build/e2e requirements/airflow3.txt test $$(cat requirements/e2e.txt)
+	@.build/e2e/bin/python -m pytest -m e2e --capture=no tests/e2e $(E2E)
 
 clean: ## remove what was built
 	rm -rf .build
