@@ -16,6 +16,8 @@ from earthengine.exactly_once_faults import (
     NOBODY_THERE,
     QUEUED,
     RETRIES_LOWERED,
+    ROOM_STRAGGLER,
+    STARTS_LATE,
 )
 from earthengine.exactly_once_service import Export
 from earthengine.exactly_once_triggerer import Triggerer
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_ee.earthengine.operation import Operation
 
+BACKSTOP = 650.0
+"""Seconds after which at the latest a deferral ends whose time is over; a little more than the operator's."""
+
 LATER = 700.0
 """Seconds after which somebody clears what was marked failed, or makes a deleted run anew."""
 
@@ -39,6 +44,11 @@ class TriggerRow:
     number: int
     deferred: Deferred
     triggerer: Triggerer | None = None
+
+    @property
+    def straggles(self) -> bool:
+        """Whether room is waited for by a task of which a request may still be on its way."""
+        return not self.deferred.trigger["operations"] and self.deferred.trigger["carried"]["unanswered"]
 
 
 class Airflow:
@@ -68,6 +78,7 @@ class Airflow:
         """Why nobody may have heard that the task was ended while it was deferred."""
         self.overruled = False
         """Whether a try was deferred which could not know that it had been put an end to."""
+        self.replaced_defers = self.cleaned_up_late = False
         self.deleted_unheard = False
         self._deferrals = 0
         self._resumes: tuple[str, dict[str, Any]] | None = None
@@ -180,7 +191,9 @@ class Airflow:
             return
         overruled = self.worker
         # Airflow 2 writes without looking what the task is meanwhile.
-        self.overruled |= in_time and not self.is_current(worker)
+        if not self.is_current(worker):
+            self.overruled |= in_time
+            self.replaced_defers |= worker.try_number != self.try_number and not in_time
         self.had_a_last_word = False
         self._deferrals += 1
         self.trigger = TriggerRow(self._deferrals, deferred)
@@ -229,10 +242,17 @@ class Airflow:
         if self.trigger is not row or self.state != "deferred":
             self.world.tell("Airflow does not heed a trigger that is of no use any more")
             return
+        if row.deferred.trigger["operations"] and self._is_overtime:
+            self.world.violate("overtime: the task is deferred for longer than it may")
         self.trigger, self._resumes = None, (method, arguments)
         uid = self.uid
         self._set("scheduled")
         self.world.after(QUEUED, lambda: self._go_on(uid))
+
+    @property
+    def _is_overtime(self) -> bool:
+        timeout = self.world.scenario.timeout
+        return timeout is not None and self.world.now > self.try_began + timeout + BACKSTOP
 
     # What users do
 
@@ -260,6 +280,8 @@ class Airflow:
 
     def _end_deferral(self) -> None:
         self.ended_while_deferred = True
+        if self.trigger and self.trigger.straggles:
+            self.excuses.add(ROOM_STRAGGLER)
         if not any(triggerer.hears_of(self.trigger) for triggerer in self.triggerers):
             self.excuses.add(NOBODY_THERE)
             self.deleted_unheard |= self.deleted
@@ -299,12 +321,21 @@ class Airflow:
 
     # What must not be
 
+    def check_start(self, worker: Worker) -> None:
+        """A task whose time is over starts nothing any more."""
+        if self.is_current(worker) and self.time_is_over:
+            self.world.known_holes.add(STARTS_LATE)
+
     def check_cancel(self, canceller: Worker | Triggerer, export: Export) -> None:
         """Nobody cancels what the task has returned, nor a triggerer what it waits for."""
         if self.state == "success" and self.result == export.name:
             self.world.violate(f"lost: {canceller} cancels the export that the task has returned")
-        if isinstance(canceller, Triggerer) and self._waits_for(export):
+        if not self._waits_for(export):
+            return
+        if isinstance(canceller, Triggerer):
             self.world.violate(f"wrongly cancelled: {canceller} cancels an export that is waited for")
+        elif not self.is_current(canceller) and canceller.frozen_until > canceller.asked_at:
+            self.cleaned_up_late = True
 
     def _waits_for(self, export: Export) -> bool:
         goes_on = self.state in ("running", "deferred", "scheduled", "up_for_retry")

@@ -11,9 +11,9 @@ One of the actors acts at a time, so that a history is the same whenever it is r
 
 from __future__ import annotations
 
+import gc
 import heapq
 import itertools
-import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -23,9 +23,11 @@ from types import SimpleNamespace
 
 from earthengine.exactly_once_airflow import Airflow
 from earthengine.exactly_once_faults import (
+    CLEANED_UP_LATE,
     FREEZING,
     LEFT_BY_DELETED_RUN,
     OVERRULED,
+    REPLACED_DEFERS,
     STRAGGLER_FORGOTTEN,
     SUCCESS_BY_MARK,
     Fault,
@@ -33,6 +35,7 @@ from earthengine.exactly_once_faults import (
 from earthengine.exactly_once_service import CANCELLING, EPOCH, Export, Service
 from earthengine.exactly_once_triggerer import call_in_triggerer
 from earthengine.exactly_once_worker import ObservedRun, SilentLog, SimulatedTry, undisturbed
+from greenlet import getcurrent
 
 from airflow_provider_ee.earthengine import polling, submission
 from airflow_provider_ee.operators import export_run, task_try
@@ -50,6 +53,8 @@ class Scenario:
     :param full: how the first request is refused, for there is no room.
     :param timeout: its ``wait_timeout``.
     :param poll: seconds between two looks.
+    :param triggerers: how many there are; another comes in the place of one that died, ``triggerer_back`` seconds
+        later.
     :param workers_ahead: seconds that the clocks of workers are ahead, of one after the other.
     :param leaves_out: kinds of faults that do not strike here.
     """
@@ -61,6 +66,8 @@ class Scenario:
     full: str = ""
     timeout: float | None = None
     poll: float = 6_000.0
+    triggerers: int = 2
+    triggerer_back: float = 60.0
     workers_ahead: tuple[float, ...] = (0.0,)
     triggerers_ahead: float = 0.0
     service_ahead: float = 0.0
@@ -81,16 +88,15 @@ class World:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
         self._clocks = itertools.count()
-        self.turn = threading.Lock()
-        self.turn.acquire()
+        self.process = getcurrent()
         self.service = Service(self)
         self.airflow = Airflow(self)
 
     def run(self) -> World:
         """Until everything is quiet."""
         if self.scenario.deferrable:
-            self.airflow.start_triggerer()
-            self.airflow.start_triggerer()
+            for _ in range(self.scenario.triggerers):
+                self.airflow.start_triggerer()
         with _simulated(self):
             self.airflow.queue()
             while self._events:
@@ -134,6 +140,10 @@ class World:
         self.tell(f"VIOLATION {what}")
         if self.airflow.overruled:
             self.known_holes.add(OVERRULED)
+        elif self.airflow.replaced_defers:
+            self.known_holes.add(REPLACED_DEFERS)
+        elif self.airflow.cleaned_up_late:
+            self.known_holes.add(CLEANED_UP_LATE)
         else:
             self.violations.append(what)
 
@@ -183,7 +193,11 @@ def _simulated(world: World) -> Iterator[None]:
         (polling, "random", SimpleNamespace(uniform=lambda low, high: low)),
         (polling, "_log", SilentLog(world, "a poller")),
         (trigger_module, "_HAS_ON_KILL", world.scenario.remembers),
-        (trigger_module, "time", SimpleNamespace(time=lambda: EPOCH + world.now + world.scenario.triggerers_ahead)),
+        (
+            trigger_module,
+            "time",
+            SimpleNamespace(time=lambda: EPOCH + world.now + world.scenario.triggerers_ahead),
+        ),
     ]
     real = [(place, name, getattr(place, name)) for place, name, _ in in_the_world]
     try:
@@ -218,6 +232,20 @@ class Findings:
         return "\n".join(lines)
 
 
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """Worlds are rubbish soon after they were made, which is looked for a quarter of the time otherwise."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+@_collecting_seldom()
 def explore(
     scenario: Scenario, *, most: int = 2, only: Collection[str] = (), enough: int | None = None
 ) -> Findings:
@@ -225,6 +253,8 @@ def explore(
     findings = Findings()
     todo: deque[tuple[Fault, ...]] = deque([()])
     while todo:
+        if findings.histories % 500 == 0:
+            gc.collect()
         faults = todo.popleft()
         world = World(scenario, faults).run()
         findings.histories += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from earthengine.exactly_once_faults import ACTIONS, ACTIONS_DEFERRED, FREEZING, FREEZING_TRIGGERER
+from earthengine.exactly_once_faults import ACTIONS, ACTIONS_DEFERRED, CANCEL_REFUSED, FREEZING, FREEZING_TRIGGERER
 
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
@@ -88,6 +88,7 @@ class Service:
             self.world.tell(f"service: {request['requestId']} refused as a repeat")
             raise DuplicateRequestError("A different Operation was already started with the given request_id")
         self._ids.add(request["requestId"])
+        self.world.airflow.check_start(worker)
         now = self.world.now
         name = f"projects/p/operations/{len(self.exports)}"
         export = Export(name, request["description"], worker.generation, worker.try_number, now, now + lag)
@@ -122,7 +123,7 @@ class Service:
             "metadata": {
                 "state": state,
                 "description": export.description,
-                "createTime": datetime.fromtimestamp(created, timezone.utc).isoformat(),
+                "createTime": datetime.fromtimestamp(created, timezone.utc).isoformat(timespec="microseconds"),
             },
         }
         if state == "CANCELLED":
@@ -237,7 +238,7 @@ class TriggererLine:
     def meets(self, method: str, name: str) -> str | None:
         """What happens where a request is about to be sent."""
         if method == "cancel_operation":
-            return self._triggerer.meets("CANCEL", "die", "die, request arrives", "unavailable")
+            return self._triggerer.meets("CANCEL", "die", "die, request arrives", "unavailable", "forbidden")
         cancelled_too = ("cancelled for an earlier try",) if self._is_adopted(name) else ()
         return self._triggerer.meets(
             "GET",
@@ -261,6 +262,9 @@ class TriggererLine:
         now = self._service.world.now
         if fault == "unavailable":
             raise TransientError(_TRANSIENT)
+        if fault == "forbidden":
+            self._triggerer.could_not(CANCEL_REFUSED)
+            raise AuthError("403")
         if fault == "trigger breaks":
             raise ZeroDivisionError("a fault of ours, or of Airflow's")
         if fault == "refused for hours":

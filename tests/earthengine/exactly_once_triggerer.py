@@ -16,8 +16,8 @@ from earthengine.exactly_once_faults import (
     ACTIONS_DEFERRED,
     FREEZING_TRIGGERER,
     NOBODY_THERE,
+    NOT_OPENED,
     NOT_TOLD,
-    TRIGGERER_BACK,
     TRIGGERER_TIMEOUT,
 )
 from earthengine.exactly_once_service import EPOCH, TRIP, Export, TriggererLine
@@ -115,6 +115,7 @@ class SimulatedTrigger(EEOperationTrigger):
     async def _open(self) -> tuple[Caller, Any]:
         await asyncio.sleep(0.1)
         if self.triggerer.meets("opening", "unavailable"):
+            self.triggerer.could_not(NOT_OPENED)
             raise ConnectionError("Airflow does not tell the connection")
         return Caller("endpoint", "p", "somebody"), self.triggerer.line
 
@@ -231,6 +232,12 @@ class Triggerer:
     def was_not_told(self) -> None:
         self._airflow.excuses.add(NOT_TOLD)
 
+    def could_not(self, excuse: str) -> None:
+        """It knows that it is to cancel, and cannot."""
+        if self._knows_the_end:
+            self._airflow.excuses.add(excuse)
+        self._knows_the_end = False
+
     def _has_cleaned_up(self) -> None:
         if self._knows_the_end and self._airflow.state in ("failed", "success", None):
             self._airflow.had_a_last_word = True
@@ -265,7 +272,7 @@ class Triggerer:
         if self._airflow.state == "deferred" and (kind := self.world.choose("no triggerer", ACTIONS_DEFERRED)):
             self._airflow.act(kind)
         self.world.after(TRIGGERER_TIMEOUT, self._lose_triggers)
-        self.world.after(TRIGGERER_BACK, self._airflow.start_triggerer)
+        self.world.after(self.world.scenario.triggerer_back, self._airflow.start_triggerer)
 
     def _stop(self) -> None:
         """SIGTERM, which ends its triggers with nothing said."""

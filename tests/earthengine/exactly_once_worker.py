@@ -1,13 +1,13 @@
 """A process that runs a try of the task, or goes on with it after a deferral.
 
 What runs is the real operator, from ``execute`` or ``resume_execution`` on, with the real ``ExportRun``,
-``Submission``, ``KillSwitch`` and ``TaskTry``. Workers are threads of which one runs at a time.
+``Submission``, ``KillSwitch`` and ``TaskTry``. Workers are greenlets: like threads of which one runs at a time, but a
+switch between threads takes longer than all that happens between two of them.
 """
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from earthengine.exactly_once_faults import (
     Died,
 )
 from earthengine.exactly_once_service import EPOCH, TRIP, Export, Line
+from greenlet import getcurrent, greenlet
 
 from airflow_provider_ee.earthengine.errors import OperationCancelledError
 from airflow_provider_ee.earthengine.messages import PreparedRequest
@@ -157,17 +158,15 @@ class Worker:
         """Whether it was told, in time to act on it, that no other try follows."""
         self.could_ask = True
         """Whether Airflow has answered when it was asked last."""
-        self.frozen_until = 0.0
+        self.frozen_until = self.asked_at = 0.0
         self.cancelled: list[Export] = []
         self.run_: export_run.ExportRun | None = None
         self.ahead, self.up_for = self.world.next_clock()
         self.kill_switch = SimulatedKillSwitch(self)
-        self.failure: BaseException | None = None
         self._resumes = resumes
-        self._turn = threading.Lock()
-        self._turn.acquire()
         self._sleep = 0
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._process = greenlet(self._work)
+        self._process.worker = self  # type: ignore[attr-defined]
 
     def __str__(self) -> str:
         return f"try {self.try_number}, resumed" if self._resumes else f"try {self.try_number}"
@@ -179,28 +178,16 @@ class Worker:
         return submission.operation.name if submission and submission.operation else None
 
     def start(self) -> None:
-        self._thread.start()
-        self._take_turns()
-        if self.failure:
-            raise self.failure
-
-    def _take_turns(self) -> None:
-        self._turn.release()
-        self.world.turn.acquire()
+        self._process.switch()
 
     def _work(self) -> None:
-        _this.worker = self
-        self._turn.acquire()
         self.world.tell(f"{self} begins, generation {self.max_tries}")
         try:
             self._execute()
         except Died:
             self.world.tell(f"{self} died")
             self.world.after(DEATH_NOTICED, lambda: self.world.airflow.lost(self))
-        except BaseException as error:  # a fault of the model
-            self.failure = error
         self.ended = True
-        self.world.turn.release()
 
     def _execute(self) -> None:
         airflow = self.world.airflow
@@ -214,7 +201,8 @@ class Worker:
         except (AirflowException, ConnectionError) as error:
             failure = error
             cause = error.__cause__ or error
-            if isinstance(cause, OperationCancelledError) and airflow.is_current(self):
+            cancelled = isinstance(cause, OperationCancelledError) and not airflow.time_is_over
+            if cancelled and airflow.is_current(self):
                 self.world.violate("wrongly cancelled: the task fails since somebody cancelled its export")
             self.world.tell(f"{self} fails: {type(cause).__name__}: {cause}")
         self.meets("end", "die", *FREEZING, *ACTIONS)
@@ -288,6 +276,7 @@ class Worker:
         """Airflow tells it how things are."""
         self.knows_the_end = self.world.airflow.state in ("failed", "success")
         self.could_ask = True
+        self.asked_at = self.world.now
 
     # Time
 
@@ -315,15 +304,12 @@ class Worker:
             return
         self._sleep += 1
         world.after(time - world.now, self._resume(self._sleep))
-        world.turn.release()
-        self._turn.acquire()
+        world.process.switch()
 
     def _resume(self, sleep: int) -> Callable[[], None]:
         def resume() -> None:
             if sleep == self._sleep and not self.ended:
-                self._take_turns()
-                if self.failure:
-                    raise self.failure
+                self._process.switch()
 
         return resume
 
@@ -386,6 +372,7 @@ class Store:
 
     def _call(self, what: str) -> str | None:
         fault = self._worker.meets(what, "die", "unavailable", "lost", *FREEZING, *ACTIONS)
+        self._worker.asked_at = self._worker.world.now
         self._worker.travel(0.1)
         if self._airflow.uid != self._worker.uid:
             return "replaced"
@@ -405,12 +392,15 @@ class ObservedRun(export_run.ExportRun):
         client.worker.run_ = self
 
 
-_this = threading.local()
+def _acting() -> Worker:
+    worker: Worker = getcurrent().worker  # type: ignore[attr-defined]
+    return worker
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Stands for ``undisturbed``, which works on the signals of the process that the tests run in."""
-    _this.worker.undisturbed = True
+    worker = _acting()
+    worker.undisturbed = True
     yield
-    _this.worker.undisturbed = False
+    worker.undisturbed = False

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
-from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
-
 import pytest
 from earthengine.exactly_once_faults import FREEZING, STRAGGLER_FORGOTTEN, SUCCESS_BY_MARK, Fault
 from earthengine.exactly_once_model import Scenario, World, explore
+from earthengine.exactly_once_mutation import Mutation
 
 from airflow_provider_ee.earthengine import submission
 from airflow_provider_ee.operators import export_run, task_try
@@ -52,31 +48,6 @@ def test_no_history_of_two_faults_breaks_the_promise(scenario: Scenario, at_leas
     assert findings.succeeded > findings.histories / 3  # it is no feat to fail always
 
 
-@dataclass(frozen=True)
-class Mutation:
-    """A rule that is switched off by another text of the code."""
-
-    rule: str
-    module: ModuleType
-    old: str
-    new: str
-    faults: tuple[str, ...]
-    finds: str
-    scenario: Scenario = WAITS
-
-    def apply(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        source = inspect.getsource(self.module)
-        assert source.count(self.old) == 1, f"{self.rule}: the code has changed, and this mutation with it"
-        names: dict[str, Any] = dict(vars(self.module))
-        exec(compile(source.replace(self.old, self.new), str(self.module.__file__), "exec"), names)
-        for name, original in vars(self.module).items():
-            if inspect.isclass(original) and original.__module__ == self.module.__name__:
-                mutant, names[name] = names[name], original
-                for member, code in vars(mutant).items():
-                    if inspect.isfunction(code):
-                        monkeypatch.setattr(original, member, code)
-
-
 FROZEN = tuple(FREEZING)
 
 MUTATIONS = [
@@ -87,6 +58,7 @@ MUTATIONS = [
         "key=task_key(deployment, self.try_number, *self.names)",
         ("die",),
         "doubled",
+        WAITS,
     ),
     Mutation(
         "the generation does not move when retries are edited",
@@ -95,6 +67,7 @@ MUTATIONS = [
         "generation=self.max_tries - self._task.retries,",
         ("die", "retries - 1", "retries + 1"),
         "doubled",
+        WAITS,
     ),
     Mutation(
         "a lost answer is followed by the same id",
@@ -103,6 +76,7 @@ MUTATIONS = [
         "self._back_off(error, lost)\n                self._number += 1\n",
         ("lost",),
         "doubled",
+        WAITS,
     ),
     Mutation(
         "a full queue is followed by the same id",
@@ -111,6 +85,7 @@ MUTATIONS = [
         "self._wait_for_room(error)\n                self._number += 1\n",
         ("timeout, late", "full"),
         "doubled",
+        WAITS,
     ),
     Mutation(
         "an operation that is not listed is looked for over the grace",
@@ -119,6 +94,7 @@ MUTATIONS = [
         "delay = None\n            if delay is None:\n                if failure",
         ("lag", "die", "lost"),
         "doubled",
+        WAITS,
     ),
     Mutation(
         "an operation that was cancelled is not adopted",
@@ -136,6 +112,7 @@ MUTATIONS = [
         "        if False:\n",
         ("die", "clear"),
         "orphaned",
+        WAITS,
     ),
     Mutation(
         "a task that was cleared looks once more before it ends",
@@ -162,6 +139,7 @@ MUTATIONS = [
         "        if False:\n",
         ("die", "unavailable"),
         "orphaned",
+        WAITS,
     ),
     Mutation(
         "an answer that was lost is looked for before the task fails for good",
@@ -170,6 +148,7 @@ MUTATIONS = [
         "submission.operation",
         ("late", "unavailable"),
         "orphaned",
+        WAITS,
     ),
     Mutation(
         "a kill cancels nothing that a retry would go on with",
@@ -178,6 +157,7 @@ MUTATIONS = [
         "            elif self._is_followed(end) and not self._kill_switch.pressed:\n",
         ("SIGTERM",),
         "wrongly cancelled",
+        WAITS,
     ),
     Mutation(
         "a kill cancels what nobody will go on with",
@@ -186,6 +166,7 @@ MUTATIONS = [
         "",
         ("mark failed", "mark success"),
         "orphaned",
+        WAITS,
     ),
     Mutation(
         "a task that fails for good cancels its export",
@@ -194,6 +175,7 @@ MUTATIONS = [
         "                    pass\n",
         ("SIGTERM", "die"),
         "orphaned",
+        WAITS,
     ),
     Mutation(
         "before each request, and after it, the try must be the current one",
@@ -203,6 +185,7 @@ MUTATIONS = [
         "            except Exception:\n                pass\n",
         (*FROZEN, "clear"),
         "orphaned",
+        WAITS,
     ),
     Mutation(
         "a request refused for good may follow one that is on its way",
@@ -211,6 +194,7 @@ MUTATIONS = [
         "self._unanswered = False\n                found = None",
         ("late", "refused"),
         "orphaned",
+        WAITS,
     ),
     Mutation(
         "what is being cancelled is not adopted",
