@@ -8,8 +8,9 @@ import emulator_memory
 import large_expression
 import parse_time
 import submission
+import waiting
 
-BENCHMARKS = (parse_time, large_expression, submission, emulator_memory)
+BENCHMARKS = (parse_time, large_expression, submission, emulator_memory, waiting)
 
 
 def main() -> None:

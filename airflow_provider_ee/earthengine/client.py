@@ -6,10 +6,11 @@ REST page: https://developers.google.com/earth-engine/reference/rest
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -19,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from airflow_provider_ee.earthengine.collector import collector_paused
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     EarthEngineError,
@@ -37,8 +39,13 @@ DEFAULT_ENDPOINT = "https://earthengine.googleapis.com"
 PAGE_SIZE = 500
 """What the official clients ask for; the service documents no maximum."""
 
+_T = TypeVar("_T")
+Page = tuple[list[_T], str | None]
+"""What a page holds, and the token of the next one, if there is one."""
+
 _EXPORT_PATHS = {"image": "image:export"}
 _LONGEST_WAIT = 120.0
+_CLOCKS_AGREE = 60.0  # seconds
 
 
 class EarthEngineClient:
@@ -78,6 +85,7 @@ class EarthEngineClient:
         """When the service gave its last answer, by its own clock, in seconds since the epoch."""
         self.clock_offset = 0.0
         """Seconds that the service's clock was ahead of this machine's when it gave its last answer."""
+        self._doubted_offset = float("inf")
         self._timeout = timeout
         self._session = _authorized_session(credentials, loopback=is_loopback(endpoint), refresh=real_credentials)
         retrying: dict[str, Any] = {"sleep": sleep} if sleep else {}
@@ -126,15 +134,36 @@ class EarthEngineClient:
             if token is None:
                 return
 
-    def list_page(self, token: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
+    def list_page(self, token: str | None = None) -> Page[dict[str, Any]]:
         """One page of the list, and the token of the next one, if there is one.
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list
         """
+        return self._page(token, list)
+
+    def _page(self, token: str | None, taken: Callable[[Iterable[dict[str, Any]]], list[_T]]) -> Page[_T]:
         query: dict[str, Any] = {"pageSize": PAGE_SIZE, **({"pageToken": token} if token else {})}
-        page = self._repeated("operations.list", "GET", f"projects/{self.project}/operations", query=query)
-        operations = [one for one in page.get("operations") or () if isinstance(one, dict) and one.get("name")]
-        return operations, page.get("nextPageToken") or None
+
+        def read(response: requests.Response) -> Any:
+            with collector_paused():
+                page = response.json()
+                if isinstance(page, dict) and response.status_code == 200:
+                    named = (
+                        one for one in page.get("operations") or () if isinstance(one, dict) and one.get("name")
+                    )
+                    page["operations"] = taken(named)
+                return page
+
+        path = f"projects/{self.project}/operations"
+        page = self._repeated("operations.list", "GET", path, query=query, read=read)
+        return page["operations"], page.get("nextPageToken") or None
+
+    def list_texts(self, token: str | None = None) -> Page[tuple[str, str]]:
+        """``list_page`` with the name and the JSON text of each operation.
+
+        Texts are nothing to the garbage collector, which a page's tens of thousands of objects would keep busy.
+        """
+        return self._page(token, _as_texts)
 
     def cancel_operation(self, name: str) -> None:
         """Ask for an operation to be cancelled; it goes on for a while, and may still succeed.
@@ -150,11 +179,28 @@ class EarthEngineClient:
         """
         return self._repeated("getConfig", "GET", f"projects/{self.project}/config")
 
+    def _take_time(self, told: float | None) -> None:
+        """A clock that jumps is believed once it has told the same twice."""
+        known, self.answered_at = self.answered_at is not None, told
+        if told is None:
+            return
+        offset = told - time.time()
+        if not known or _agree(offset, self.clock_offset) or _agree(offset, self._doubted_offset):
+            self.clock_offset = offset
+        self._doubted_offset = offset
+
     def _repeated(self, call: str, verb: str, path: str, **request: Any) -> dict[str, Any]:
         return self._repeat.copy()(self._call, call, verb, path, **request)
 
     def _call(
-        self, call: str, verb: str, path: str, *, body: bytes | None = None, query: dict[str, Any] | None = None
+        self,
+        call: str,
+        verb: str,
+        path: str,
+        *,
+        body: bytes | None = None,
+        query: dict[str, Any] | None = None,
+        read: Callable[[requests.Response], Any] = requests.Response.json,
     ) -> dict[str, Any]:
         try:
             response = self._session.request(
@@ -173,19 +219,26 @@ class EarthEngineClient:
             raise TransientError(f"{call} got no answer from {self.endpoint}: {_reason(error)}.") from error
         except GoogleAuthError as error:
             raise _error_from_auth(call, error) from None  # google-auth keeps whole answers in its errors
-        self.answered_at = seconds_since_epoch(response.headers.get("Date"))
-        if self.answered_at is not None:
-            self.clock_offset = self.answered_at - time.time()
+        try:
+            answer = read(response)
+        except ValueError:
+            answer = None
+        if isinstance(answer, dict):  # else it is somebody's on the way
+            self._take_time(seconds_since_epoch(response.headers.get("Date")))
         if response.status_code != 200:
             failure = HttpFailure.from_response(response.status_code, response.text, response.headers)
             raise error_from_http(failure, call=call, project=self.project)
-        try:
-            answer = response.json()
-        except ValueError:
-            answer = None
         if not isinstance(answer, dict):
             raise TransientError(f"{call} got an answer from {self.endpoint} that is not a JSON object.")
         return answer
+
+
+def _as_texts(operations: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(str(one["name"]), json.dumps(one)) for one in operations]
+
+
+def _agree(offset: float, other: float) -> bool:
+    return abs(offset - other) < _CLOCKS_AGREE
 
 
 def check_endpoint(endpoint: str, *, real_credentials: bool) -> str:

@@ -5,12 +5,11 @@ REST page: https://developers.google.com/earth-engine/reference/rest/v1/Expressi
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
+from airflow_provider_ee.earthengine.collector import collector_paused
 from airflow_provider_ee.earthengine.errors import RequestError
 
 NODE_KINDS = frozenset(
@@ -39,7 +38,7 @@ def expression_from(given: Any) -> Expression:
     :raises RequestError: if it is no Expression, or its graph has a dangling reference, a cycle, a number
         that JSON cannot hold or too deep a value.
     """
-    with _collector_paused():
+    with collector_paused():
         if isinstance(given, str):
             given = _parse(given)
         if given is None or given == {}:
@@ -50,21 +49,6 @@ def expression_from(given: Any) -> Expression:
         _check_shape(expression)
         _check_graph(expression)
         return expression
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from searching all of Airflow while a graph, none of it garbage, is built.
-
-    It would: 100,000 new objects make it look at every old one, which takes longer than reading the graph.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def to_json(value: Any) -> str:

@@ -21,6 +21,11 @@ OPERATION_NAME = re.compile(rf"projects/(?P<project>{PROJECT.pattern})/operation
 _CANCELLED_CODE = 1  # google.rpc.Code
 
 
+def operation_id(name: str) -> str:
+    """The last part of a name, which tells operations apart: a project may be spelt by its id or by its number."""
+    return name.rpartition("/")[2]
+
+
 @dataclass(frozen=True)
 class Operation:
     """An Operation as the service last described it.
@@ -68,7 +73,7 @@ class Operation:
     @property
     def create_time(self) -> float | None:
         """When it was submitted, by the service's clock, in seconds since the epoch."""
-        told = re.fullmatch(r"(.+?)(\.\d{1,6})?\d*(Z|[+-]\d\d:\d\d)", str(self._metadata.get("createTime")))
+        told = re.fullmatch(r"(.+?)(?:(\.\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)", str(self._metadata.get("createTime")))
         if not told:
             return None
         try:

@@ -4,7 +4,7 @@ A ``Poller`` looks at the operations of one project with one identity, for any n
 true:
 
 - A poller runs while it has a watch, and no longer. A watch that leaves takes nobody along.
-- A watch that is due gets one look a sweep: the operation, or why it could not be seen.
+- A watch that is due is told a look each sweep: the operation, or why it could not be seen.
 - A sweep costs a request for each operation that is due, or the pages of the list up to the last of them:
   whichever is fewer; where that is not known beforehand, at most both.
 - Nothing blocks the event loop: requests are made in threads.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import json
 import logging
 import random
 import threading
@@ -33,7 +34,7 @@ from airflow_provider_ee.earthengine.errors import (
     RequestError,
     TransientError,
 )
-from airflow_provider_ee.earthengine.operation import Operation
+from airflow_provider_ee.earthengine.operation import Operation, operation_id
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -56,7 +57,12 @@ _INSTEAD_OF_PAGES = 200
 _DOWN = 3
 # Seconds for which a list that was refused is not asked for.
 _LIST_REFUSED = 600.0
-_CANCELS_AT_ONCE = 8
+_CANCELS_AT_ONCE = 32
+_GETS_AT_ONCE = 4
+# So many are told of a page before others in the event loop have their turn.
+_TOLD_AT_ONCE = 50
+# Seconds after which a watch is told that no look could be had at the moment that it asked for.
+_LATE = 30.0
 # Seconds for which those who come with the same connection share what it was found to hold.
 _CONNECTION_KEPT = 60.0
 
@@ -67,7 +73,7 @@ class Service(Protocol):
     answered_at: float | None
     clock_offset: float
 
-    def list_page(self, token: str | None = None) -> tuple[list[dict[str, Any]], str | None]: ...
+    def list_texts(self, token: str | None = None) -> tuple[list[tuple[str, str]], str | None]: ...
     def get_operation(self, name: str) -> dict[str, Any]: ...
     def cancel_operation(self, name: str) -> None: ...
 
@@ -122,43 +128,56 @@ def detached(coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
 class Watch:
     """Somebody who waits for operations.
 
+    Its judge is told each look and comes to an end some time. It is called in the context of whoever waits, so it
+    writes into the right log; only its end wakes them. Thousands that were woken at each look would be much work,
+    for the garbage collector above all.
+
     :param names: of the operations.
     :param interval: seconds between two looks.
-    :param not_before: seconds of the event loop's clock before which nothing is told.
+    :param not_before: moment of the event loop's clock before which nothing is told.
+    :param judge: called with this watch, the name of an operation, and the look; returns an end, or None to go on.
     """
 
-    def __init__(self, poller: Poller, names: Iterable[str], interval: float, not_before: float) -> None:
+    def __init__(
+        self, poller: Poller, names: Iterable[str], interval: float, not_before: float, judge: Judge
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
         self.interval = interval
         self.due = self.not_before = not_before
         self.seen_at = float("-inf")
-        self.awaited = {_identity(name): name for name in names}
+        self.failed = False
+        self.awaited = {operation_id(name): name for name in names}
         """What is still waited for: id -> name."""
         self.poller = poller
-        self._looks: deque[tuple[str, Look]] = deque()
-        self._news: asyncio.Future[None] | None = None
-        self._broken: BaseException | None = None
+        self._judge, self._context = judge, contextvars.copy_context()
+        self._end: asyncio.Future[Any] = self._loop.create_future()
+        self._alarm: asyncio.TimerHandle | None = None
 
-    async def next(self, until: float | None = None) -> tuple[str, Look]:
-        """The name of an operation, and what a look at it has shown.
+    async def end(self) -> Any:
+        """What the judge has come to."""
+        return await self._end
 
-        :param until: a moment of the event loop's clock at which to look, if it comes sooner than the interval.
+    def look_by(self, moment: float) -> None:
+        """Look sooner than after the interval.
+
+        :param moment: of the event loop's clock; soon after it a look is told in any case, be it only that there
+            was none.
         """
-        if until is not None and until < self.due:
-            self.due = max(until, self.not_before)
+        if moment < self.due:
+            self.due = max(moment, self.not_before)
             self.poller.hurry(self.due)
-        while not self._looks:
-            if self._broken:
-                raise self._broken
-            self._news = asyncio.get_running_loop().create_future()
-            await self._news
-        return self._looks.popleft()
+        late = max(moment, self._loop.time()) + _LATE
+        if self._alarm is None or abs(self._alarm.when() - late) > 1.0:
+            self._stop_alarm()
+            self._alarm = self._loop.call_at(late, self._tell_late)
 
     def drop(self, name: str) -> None:
         """Wait for it no longer."""
-        self.poller.forget(self, self.awaited.pop(_identity(name)))
+        self.poller.forget(self, self.awaited.pop(operation_id(name)))
 
     def leave(self) -> None:
         """Wait no longer."""
+        self._stop_alarm()
         self.poller.leave(self)
 
     def __enter__(self) -> Watch:
@@ -167,24 +186,45 @@ class Watch:
     def __exit__(self, *exception: object) -> None:
         self.leave()
 
-    def tell(self, identity: str, look: Look, *, at: float) -> None:
-        """Hand over a look, made in the sweep that began at a moment."""
+    def tell(self, identity: str, look: Look, *, at: float, own: bool) -> None:
+        """Hand over a look, made in the sweep that began at a moment; a failure may be its own, or everybody's."""
         if at < self.not_before:
             return
         self.due = at + self.interval
         if isinstance(look, Operation):
-            self.seen_at = at
-        self._looks.append((self.awaited[identity], look))
-        self._wake()
+            self.failed, self.seen_at = False, at
+        else:
+            self.failed = self.failed or own
+        self._ask_judge(self.awaited[identity], look)
 
     def tell_broken(self, error: BaseException) -> None:
         """There will be no looks any more."""
-        self._broken = error
-        self._wake()
+        if not self._end.done():
+            self._end.set_exception(error)
 
-    def _wake(self) -> None:
-        if self._news and not self._news.done():
-            self._news.set_result(None)
+    def _tell_late(self) -> None:
+        self._alarm = None
+        for name in list(self.awaited.values()):
+            self._ask_judge(name, TransientError("No look could be had in time."))
+
+    def _ask_judge(self, name: str, look: Look) -> None:
+        if self._end.done():
+            return
+        try:
+            end = self._context.run(self._judge, self, name, look)
+        except Exception as error:
+            self._end.set_exception(error)
+        else:
+            if end is not None:
+                self._end.set_result(end)
+
+    def _stop_alarm(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+            self._alarm = None
+
+
+Judge = Callable[[Watch, str, Look], Any]
 
 
 class Poller:
@@ -215,15 +255,17 @@ class Poller:
         self._refused = False
         self._list_from = float("-inf")
         self._list_cost: float = _FEW
+        self._pages: int | None = None
 
-    def watch(self, names: Iterable[str], interval: float, *, first_look: float = 0.0) -> Watch:
+    def watch(self, names: Iterable[str], interval: float, judge: Judge, *, first_look: float = 0.0) -> Watch:
         """Begin to look at operations.
 
         :param interval: seconds between two looks.
+        :param judge: told each look.
         :param first_look: seconds until the first one, at least.
         """
         loop = asyncio.get_running_loop()
-        watch = Watch(self, names, interval, loop.time() + first_look)
+        watch = Watch(self, names, interval, loop.time() + first_look, judge)
         self._watches[watch] = None
         for identity in watch.awaited:
             self._watchers.setdefault(identity, []).append(watch)
@@ -246,11 +288,11 @@ class Poller:
 
     def forget(self, watch: Watch, name: str) -> None:
         """Look at an operation no longer for a watch."""
-        watchers = self._watchers.get(_identity(name), [])
+        watchers = self._watchers.get(operation_id(name), [])
         if watch in watchers:
             watchers.remove(watch)
         if not watchers:
-            self._watchers.pop(_identity(name), None)
+            self._watchers.pop(operation_id(name), None)
 
     def hurry(self, due: float) -> None:
         """Somebody is due, perhaps sooner than was planned."""
@@ -258,33 +300,48 @@ class Poller:
             self._hurry.set()
 
     async def _run(self) -> None:
-        try:
-            while True:
-                await self._until_somebody_is_due()
-                await self._sweep()
-        except Exception as error:
-            _log.exception("Looking at operations has broken down")
-            self._task = None
-            self._ended()
-            for watch in self._watches:
-                watch.tell_broken(error)
+        failures = 0
+        while self._watches:
+            await self._until_somebody_is_due()
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._sweep(began)
+                failures = 0
+            except Exception as error:
+                failures += 1
+                _log.exception("A sweep has broken down")
+                if failures >= _DOWN:
+                    self._break(error)
+                    return
+                for identity in [one for watch in self._watches if watch.due <= began for one in watch.awaited]:
+                    self._tell(identity, TransientError(f"Looking has broken down: {error}."), began)
+
+    def _break(self, error: BaseException) -> None:
+        self._task = None
+        self._ended()
+        for watch in self._watches:
+            watch.tell_broken(error)
 
     async def _until_somebody_is_due(self) -> None:
         time = asyncio.get_running_loop().time
-        while True:
+        while self._watches:
             self._hurry.clear()
             self._planned = max(self._sweeps_from, min(watch.due for watch in self._watches))
             if self._planned <= time():
                 return
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), self._planned - time())
+            # Not wait_for(), which up to Python 3.11 may swallow that it was cancelled.
+            alarm = asyncio.get_running_loop().call_at(self._planned, self._hurry.set)
+            try:
+                await self._hurry.wait()
+            finally:
+                alarm.cancel()
 
-    async def _sweep(self) -> None:
-        began = asyncio.get_running_loop().time()
+    async def _sweep(self, began: float) -> None:
         gap = min(_GAP, min(watch.interval for watch in self._watches) / 2)
         self._sweeps_from = began + gap
         due = [watch for watch in self._watches if watch.due <= began + gap and watch.not_before <= began]
-        due.sort(key=lambda watch: watch.seen_at)
+        # Those who are hard to see last, so that they hide nobody else.
+        due.sort(key=lambda watch: (watch.failed, watch.seen_at))
         missing = {identity: name for watch in due for identity, name in watch.awaited.items()}
         await self._renew()
         if len(missing) > self._list_cost and began >= self._list_from:
@@ -306,20 +363,13 @@ class Poller:
         """Take what is found off what is missing; the rest is asked for one by one once that costs no more."""
         pages, token = 0, None
         try:
-            while missing and pages < len(missing):
-                operations, token = await self._asked(self.service.list_page, token)
+            while missing and self._listing_costs_less(pages, len(missing)):
+                operations, token = await self._asked(self.service.list_texts, token)
                 pages += 1
-                for resource in operations:
-                    identity = _identity(str(resource["name"]))
-                    missing.pop(identity, None)
-                    self._tell(identity, Operation(resource), began)
+                await self._tell_listed(operations, missing, began)
                 if token is None:
+                    self._pages = pages
                     break
-        except TransientError as error:
-            _log.warning("%s Asking for some operations one by one instead.", error)
-            for identity in list(missing)[_INSTEAD_OF_PAGES:]:
-                del missing[identity]
-                self._tell(identity, error, began)
         except (AuthError, NotFoundError) as error:
             self._list_from = began + _LIST_REFUSED
             _log.warning(
@@ -327,49 +377,72 @@ class Poller:
                 "grant the caller earthengine.operations.list. %s",
                 error,
             )
+        except EarthEngineError as error:
+            _log.warning("%s Asking for some operations one by one instead.", error)
+            for identity in list(missing)[_INSTEAD_OF_PAGES:]:
+                del missing[identity]
+                self._tell(identity, error, began)
         self._list_cost = max(_FEW, pages + len(missing))
 
-    async def _look_one_by_one(self, missing: dict[str, str], began: float) -> None:
-        failures: list[EarthEngineError] = []
-        for identity, name in missing.items():
-            if identity not in self._watchers:
-                continue
-            if len(failures) >= _DOWN:
-                self._tell(identity, failures[-1], began)
-                continue
-            try:
-                look: Look = Operation(await self._asked(self.service.get_operation, name))
-            except AuthError as error:
-                # Nobody is allowed to look; asking for the others would tell the same.
-                self._refused = True
-                failures += [error] * _DOWN
-                look = error
-            except TransientError as error:
-                failures.append(error)
-                look = error
-            except EarthEngineError as error:
-                look = error
-            else:
-                failures.clear()
-            self._tell(identity, look, began)
+    def _listing_costs_less(self, pages: int, missing: int) -> bool:
+        """Whether to read one more page: as many as there are left, or, where that is not known, as were read."""
+        return (pages if self._pages is None else self._pages - pages) < missing
 
-    def _tell(self, identity: str, look: Look, began: float) -> None:
-        for watch in self._watchers.get(identity, ()):
-            watch.tell(identity, look, at=began)
+    async def _tell_listed(self, operations: list[tuple[str, str]], missing: dict[str, str], began: float) -> None:
+        told = 0
+        for name, text in operations:
+            identity = operation_id(name)
+            missing.pop(identity, None)
+            if identity in self._watchers:
+                self._tell(identity, Operation(json.loads(text)), began)
+                told += 1
+                if told % _TOLD_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    async def _look_one_by_one(self, missing: dict[str, str], began: float) -> None:
+        left = deque(identity for identity in missing if identity in self._watchers)
+        failures: list[EarthEngineError] = []
+        seen = refused = False
+        while left and len(failures) < _DOWN:
+            some = [left.popleft() for _ in range(min(_GETS_AT_ONCE, len(left)))]
+            for identity, look in zip(some, await self._looks_at(missing, some), strict=True):
+                if isinstance(look, EarthEngineError) and not isinstance(look, NotFoundError):
+                    failures.append(look)
+                    refused |= isinstance(look, AuthError)
+                else:
+                    failures.clear()
+                    seen = True
+                self._tell(identity, look, began, own=True)
+        for identity in left:  # the service is down, or nobody is allowed to look
+            self._tell(identity, failures[-1], began)
+        self._refused = refused and not seen
+
+    async def _looks_at(self, names: dict[str, str], identities: list[str]) -> list[Look]:
+        async def look(name: str) -> Look:
+            try:
+                return Operation(await self._asked(self.service.get_operation, name))
+            except EarthEngineError as error:
+                return error
+
+        return list(await asyncio.gather(*(look(names[identity]) for identity in identities)))
+
+    def _tell(self, identity: str, look: Look, began: float, *, own: bool = False) -> None:
+        for watch in tuple(self._watchers.get(identity, ())):
+            watch.tell(identity, look, at=began, own=own)
 
     async def _asked(self, function: Callable[..., _T], *arguments: Any) -> _T:
         return await _asked(self._call, function, *arguments)
 
 
-async def _asked(call: Callable[..., Awaitable[_T]], function: Callable[..., _T], *arguments: Any) -> _T:
-    """Call the service; where that fails and may pass, once more after a pause."""
+async def _asked(call: Callable[..., Awaitable[_T]], *arguments: Any) -> _T:
+    """Call somebody; where that fails and may pass, once more after a pause."""
     for pause in _PAUSES:
         try:
-            return await call(function, *arguments)
+            return await call(*arguments)
         except TransientError as error:
             wait = max(pause, min(error.retry_after or 0.0, _LONGEST_PAUSE))
             await asyncio.sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311 (nothing is secret about it)
-    return await call(function, *arguments)
+    return await call(*arguments)
 
 
 class Pollers:
@@ -390,6 +463,7 @@ class Pollers:
         opening: Opening,
         names: Iterable[str],
         interval: float,
+        judge: Judge,
         *,
         first_look: float = 0.0,
     ) -> Watch:
@@ -398,26 +472,35 @@ class Pollers:
         :param connection: what tells connections apart.
         :param opening: opens it.
         :param interval: seconds between two looks.
+        :param judge: told each look.
         :param first_look: seconds until the first one, at least.
         """
         caller, service = await self._open(connection, opening)
         if caller not in self.running:
             self.running[caller] = self._poller(caller, service, opening)
-        return self.running[caller].watch(names, interval, first_look=first_look)
+        return self.running[caller].watch(names, interval, judge, first_look=first_look)
 
     async def cancel(self, connection: Hashable, opening: Opening, name: str) -> None:
-        """Ask for an operation to be cancelled; one that has ended or is gone is no error."""
-        _, service = await self._open(connection, opening)
+        """Ask for an operation to be cancelled; one that has ended or is gone is no error.
+
+        :raises EarthEngineError: if that could not be done, not even a little later.
+        """
+        _, service = await _asked(self._open, connection, opening)
+        with suppress(RequestError, NotFoundError):
+            await _asked(self._one_of_few, service.cancel_operation, name)
+
+    async def _one_of_few(self, function: Callable[..., _T], *arguments: Any) -> _T:
         async with self._cancels:
-            with suppress(RequestError, NotFoundError):
-                await _asked(self._call, service.cancel_operation, name)
+            result: _T = await self._call(function, *arguments)
+        return result
 
     def _poller(self, caller: Caller, service: Service, opening: Opening) -> Poller:
         async def reopen() -> Service:
             now, anew = await opening()
-            return anew if now[:2] == caller[:2] else service
+            return anew if now[:2] == caller[:2] else poller.service
 
-        return Poller(service, reopen=reopen, ended=lambda: self._end(caller), call=self._call)
+        poller = Poller(service, reopen=reopen, ended=lambda: self._end(caller, poller), call=self._call)
+        return poller
 
     async def _open(self, connection: Hashable, opening: Opening) -> tuple[Caller, Service]:
         now = asyncio.get_running_loop().time()
@@ -427,15 +510,19 @@ class Pollers:
             self._opened[connection] = (now + _CONNECTION_KEPT, task)
         try:
             return await asyncio.shield(task)  # others may wait for it, too
-        except Exception:
+        except Exception as error:
             if self._opened.get(connection, (0.0, None))[1] is task:
                 del self._opened[connection]
-            raise
+            if isinstance(error, EarthEngineError):
+                raise
+            raise TransientError(f"The connection could not be opened: {error}.") from error
 
-    def _end(self, caller: Caller) -> None:
-        self.running.pop(caller, None)
+    def _end(self, caller: Caller, poller: Poller) -> None:
+        if self.running.get(caller) is poller:
+            del self.running[caller]
         now = asyncio.get_running_loop().time()
-        self._opened = {key: kept for key, kept in self._opened.items() if now < kept[0]}
+        # Where nobody is left nothing may be kept: it would keep the event loop.
+        self._opened = {key: kept for key, kept in self._opened.items() if self.running and now < kept[0]}
 
 
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Pollers] = WeakKeyDictionary()
@@ -447,8 +534,3 @@ def pollers() -> Pollers:
     if loop not in _of_loop:
         _of_loop[loop] = Pollers()
     return _of_loop[loop]
-
-
-def _identity(name: str) -> str:
-    """The id of an operation: the service may spell a project by its id or by its number."""
-    return name.rpartition("/")[2]

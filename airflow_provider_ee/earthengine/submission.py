@@ -180,6 +180,12 @@ class Submission:
             return self._service_time() - self._carried_beginning
         return self._clock.monotonic() - self._began
 
+    def is_over(self, seconds: float) -> bool:
+        """Whether more time has passed since this try began; not told by the clock of this machine alone."""
+        if self.waited() >= seconds and self._service.answered_at is None:
+            next(iter(self._service.list_operations()), None)  # any answer tells the time
+        return self.waited() >= seconds
+
     def carried(self) -> dict[str, Any]:
         """What another process must know to go on with this try, as plain data."""
         return {
@@ -200,17 +206,33 @@ class Submission:
         self.operation, self.adopted, self._unseen = operation, carried["adopted"], None
         self._unanswered, self._room_delay = carried["unanswered"], carried["room_delay"]
         self._carried_beginning = carried["began_at"]
+        if operation:
+            self._remember(operation)  # which a try that has been replaced meanwhile is refused
 
     def start_again(self, request: PreparedRequest) -> Operation:
-        """The export of this generation, of which an earlier process was told that there is no room."""
+        """The export of this generation, of which an earlier process was told that there is no room.
+
+        :raises QuotaError: if no time is left for one.
+        """
+        if self.is_over(self._room_timeout):
+            raise QuotaError(
+                f"Too many tasks already in the queue: there was no room for {self._room_timeout:g} seconds."
+            )
         self._prepare(request)
         return self._submit()
 
-    def expect(self) -> None:
-        """An earlier process of this try has started an export, of which nothing was carried here."""
+    def recover(self, name: str | None) -> Operation | None:
+        """What an earlier process of this try has started, though it could not carry it here, if that can be seen.
+
+        :param name: of the operation, as far as the caller knows.
+        """
         with suppress(TransientError):
             self._recall()
-        self._unanswered = self._unanswered or not self._memory.lasts
+        self._unseen = self._unseen or name
+        if self._unseen:
+            with suppress(TransientError):
+                self.operation = self._get(self._unseen)
+        return self.operation
 
     def find_unanswered(self) -> Operation | None:
         """What this task has started and this try has not seen; starts nothing."""
@@ -406,6 +428,10 @@ class Submission:
             except QuotaError as error:
                 self._unanswered = unanswered
                 self._id_is_ours = True
+                # Who waits elsewhere must not leave behind what nobody there knows of.
+                found = self._look_patiently() if unanswered and self._postpones else None
+                if found:
+                    return self._adopt(found)
                 self._wait_for_room(error)
             except EarthEngineError:
                 self._unanswered = unanswered

@@ -5,18 +5,18 @@ REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_ee.earthengine.errors import (
-    AuthError,
     BudgetExceededError,
     EarthEngineError,
-    NotFoundError,
     OperationError,
     OperationTimeoutError,
+    QuotaError,
     TransientError,
 )
 from airflow_provider_ee.earthengine.operation import Operation
@@ -57,15 +57,21 @@ class Wait:
         max_eecu_seconds: float | None = None,
         log: logging.Logger | Any = logging.getLogger(__name__),  # noqa: B008 (one logger for all)
     ) -> None:
-        self.operation = operation
         self.until = until
+        # As text: thousands of waits are kept, and a text is nothing to the garbage collector.
+        self._seen = json.dumps(dict(operation.resource))
         self._limit, self._max_eecu_seconds, self._log = limit, max_eecu_seconds, log
         self._said = ""
         self._trouble_since: float | None = None
         self._refused_since: float | None = None
-        self._work: tuple[Any, ...] | None = None
+        self._work = ""
         self._worked_at = 0.0
         self._warned = False
+
+    @property
+    def operation(self) -> Operation:
+        """As it was last seen."""
+        return Operation(json.loads(self._seen))
 
     def saw(self, operation: Operation, now: float) -> None:
         """Take in what a look has shown, and say what is new.
@@ -73,21 +79,21 @@ class Wait:
         :raises BudgetExceededError: if the operation has used too much.
         :raises OperationTimeoutError: if it has not ended in time.
         """
-        self.operation = operation
+        self._seen = json.dumps(dict(operation.resource))
         self._trouble_since = self._refused_since = None
-        self._say_what_is_new(now)
+        self._say_what_is_new(operation, now)
         if operation.done:
             return
         if self._max_eecu_seconds is not None and operation.eecu_seconds > self._max_eecu_seconds:
             raise BudgetExceededError(
                 f"Operation {operation.name} has used more than max_eecu_seconds={self._max_eecu_seconds:g} "
-                f"({self._spent}); shrink the export, or raise the limit.",
+                f"({_spent(operation)}); shrink the export, or raise the limit.",
                 operation,
             )
         self._check_time(now)
 
     def failed(self, error: EarthEngineError, now: float) -> None:
-        """Take in that a look has failed: what may pass is survived, a refusal for some minutes.
+        """Take in that a look has failed: what may pass is survived, anything else for some minutes.
 
         :raises TransientError: if looking is refused for too long; a later try may be allowed to.
         :raises OperationTimeoutError: if the time is over.
@@ -95,7 +101,7 @@ class Wait:
         if self._trouble_since is None:
             self._trouble_since = now
             self._log.warning("%s Looking again.", error)
-        if isinstance(error, TransientError):
+        if isinstance(error, (TransientError, QuotaError)):
             self._refused_since = None
         elif self._refused_since is None:
             self._refused_since = now
@@ -105,33 +111,34 @@ class Wait:
 
     def _check_time(self, now: float) -> None:
         if self.until is not None and now >= self.until:
+            operation = self.operation
             raise OperationTimeoutError(
-                f"Operation {self.operation.name} has not ended within {self._limit} seconds "
-                f"({self._spent}); shrink the export, or raise the limit.",
-                self.operation,
+                f"Operation {operation.name} has not ended within {self._limit} seconds "
+                f"({_spent(operation)}); shrink the export, or raise the limit.",
+                operation,
             )
 
-    @property
-    def _spent(self) -> str:
-        return f"{self.operation.summary()}, {self.operation.eecu_seconds:.1f} EECU-seconds spent"
-
-    def _say_what_is_new(self, now: float) -> None:
-        operation = self.operation
-        if operation.summary() != self._said:
-            self._said = operation.summary()
+    def _say_what_is_new(self, operation: Operation, now: float) -> None:
+        summary, work = operation.summary(), repr(operation.work)
+        if summary != self._said:
+            self._said = summary
             self._log.info(
                 "Operation %s: %s, %.1f EECU-seconds", operation.name, self._said, operation.eecu_seconds
             )
-        if operation.work != self._work:
-            self._work, self._worked_at, self._warned = operation.work, now, False
+        if work != self._work:
+            self._work, self._worked_at, self._warned = work, now, False
         elif now - self._worked_at >= STALLED_AFTER and not self._warned and not operation.done:
             self._warned = True
             self._log.warning(
                 "Operation %s has not moved for %.0f hours (%s); if it is stuck, clear the task to export anew",
                 operation.name,
                 (now - self._worked_at) / 3600,
-                self._spent,
+                _spent(operation),
             )
+
+
+def _spent(operation: Operation) -> str:
+    return f"{operation.summary()}, {operation.eecu_seconds:.1f} EECU-seconds spent"
 
 
 _ENDS: dict[str, type[OperationError | TransientError]] = {
@@ -211,7 +218,7 @@ def wait_for_operation(
         clock.sleep(min(poll_interval, left))
         try:
             seen = Operation(service.get_operation(operation.name))
-        except (TransientError, AuthError, NotFoundError) as error:
+        except EarthEngineError as error:
             wait.failed(error, clock.monotonic())
         else:
             wait.saw(seen, clock.monotonic())

@@ -95,6 +95,7 @@ class EarthEngineHook(BaseHook):
         :raises EarthEngineError: if the connection is wrong or its credentials cannot be loaded.
         """
         from airflow.providers.common.compat.connection import get_async_connection
+        from asgiref.sync import sync_to_async
 
         from airflow_provider_ee.earthengine.polling import Caller, in_thread
 
@@ -102,6 +103,8 @@ class EarthEngineHook(BaseHook):
             self._connection = await get_async_connection(self.ee_conn_id)
         except AirflowNotFoundException:
             self._connection = None
+        # Reading a connection, Airflow talks to its supervisor: before 3.2, in no other kind of thread.
+        await sync_to_async(lambda: self._fields, thread_sensitive=False)()
         client: EarthEngineClient = await in_thread(lambda: self._make_client(num_retries=0))
         return Caller(client.endpoint, client.project, self._settings.identity), client
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, XComArg
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    BaseOperator,
+    XComArg,
+)
 
-from airflow_provider_ee.deferral import BROKEN_OFF, is_deferrable, is_timeout
-from airflow_provider_ee.earthengine.errors import RequestError
+from airflow_provider_ee.deferral import BROKEN_OFF, HEAD_START, deferred_context, is_deferrable, is_timeout
+from airflow_provider_ee.earthengine.errors import EarthEngineError, RequestError, TransientError
 from airflow_provider_ee.earthengine.grid import PixelGrid
 from airflow_provider_ee.operators.kill_switch import KillSwitch
 from airflow_provider_ee.operators.templated_expression import (
@@ -31,6 +37,7 @@ from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_ee.earthengine.client import EarthEngineClient
     from airflow_provider_ee.earthengine.messages import ImageExportRequest, PreparedRequest
     from airflow_provider_ee.earthengine.operation import Operation
     from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
@@ -201,9 +208,9 @@ class EEImageExportOperator(BaseOperator):
         from airflow_provider_ee.earthengine.waiting import WaitEnd
 
         if event.get("room"):
-            return self._run(context, lambda run: run.go_on_with_room(event["carried"]))
+            return self._run(context, lambda run: run.go_on_with_room(event["carried"]), goes_on=True)
         end = WaitEnd.from_event(event)
-        return self._run(context, lambda run: run.go_on_after_wait(event["carried"], end))
+        return self._run(context, lambda run: run.go_on_after_wait(event["carried"], end), goes_on=True)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; where Airflow has ended that, see that no export is left that nobody wants."""
@@ -214,12 +221,17 @@ class EEImageExportOperator(BaseOperator):
                 raise
             end: Exception = error
             if is_timeout(error):
-                end = AirflowFailException(
-                    f"The time of this task was over while it was deferred ({error}), so its export is cancelled."
-                )
-        return self._run(context, lambda run: run.break_off(end))
+                end = AirflowFailException(f"The time of this task was over while it was deferred: {error}.")
+        return self._break_off(context, end)
 
-    def _run(self, context: Context, step: Callable[[ExportRun], Operation]) -> dict[str, Any]:
+    def _break_off(self, context: Context, end: BaseException) -> dict[str, Any]:
+        ti: Any = context["ti"]
+        name = ti.xcom_pull(task_ids=self.task_id, key=OPERATION_KEY, map_indexes=ti.map_index)
+        return self._run(context, lambda run: run.break_off(end, name), goes_on=True)
+
+    def _run(
+        self, context: Context, step: Callable[[ExportRun], Operation], *, goes_on: bool = False
+    ) -> dict[str, Any]:
         from airflow_provider_ee.earthengine.destination import destination_of
         from airflow_provider_ee.operators.export_run import Deferral, ExportRun
         from airflow_provider_ee.operators.task_try import TaskTry
@@ -246,7 +258,7 @@ class EEImageExportOperator(BaseOperator):
         try:
             with airflow_outcome(skip_if_empty=self.skip_if_empty):
                 run = ExportRun(
-                    self.hook.client,
+                    self._client(goes_on or task_try.try_number > 1),
                     task_try,
                     self.hook.deployment,
                     self._waiting(),
@@ -262,6 +274,15 @@ class EEImageExportOperator(BaseOperator):
             trigger = self._trigger(deferral, task_try)
             self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
         return dict(operation.resource)
+
+    def _client(self, goes_on: bool) -> EarthEngineClient:
+        try:
+            return self.hook.client
+        except EarthEngineError as error:
+            if not goes_on:
+                raise
+            # What could be opened when the export was started may be opened again.
+            raise TransientError(f"{error} An export that this task has started is left as it is.") from error
 
     def _trigger(self, deferral: Deferral, task_try: TaskTry) -> EEOperationTrigger:
         from airflow_provider_ee.triggers.operation import EEOperationTrigger
@@ -282,6 +303,10 @@ class EEImageExportOperator(BaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the export, as soon as it is known, unless another try follows."""
+        if self._kill_switch is None and (context := deferred_context()):
+            with suppress(Exception):
+                self._break_off(context, AirflowException("Airflow has ended this task while it was deferred."))
+            return
         self._kill_switch = self._kill_switch or KillSwitch()
         self._kill_switch.press()
 
@@ -294,6 +319,7 @@ class EEImageExportOperator(BaseOperator):
             poll_interval=self.poll_interval or Waiting.poll_interval,
             timeout=self.wait_timeout,
             execution_timeout=self.execution_timeout.total_seconds() if self.execution_timeout else None,
+            head_start=HEAD_START,
             max_eecu_seconds=self.max_eecu_seconds,
             cancel_on_kill=self.cancel_on_kill,
             list_grace=Waiting.list_grace if self.list_grace is None else self.list_grace,

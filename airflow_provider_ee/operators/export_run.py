@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_ee.earthengine.errors import (
     EarthEngineError,
+    OperationTimeoutError,
     SupersededError,
     error_from_operation,
 )
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 class Waiting:
     """Whether and how long a task waits for its export. Times are seconds.
 
-    ``execution_timeout`` counts where the task is deferred: Airflow 3 does not look after it there.
+    ``execution_timeout`` counts where the task is deferred: Airflow 3 does not look after it there. Airflow 2
+    does, so a triggerer has to come first, by ``head_start``.
     ``list_grace`` are the pauses between looks for an operation that a list does not show yet.
     """
 
@@ -42,16 +44,27 @@ class Waiting:
     poll_interval: float = 30.0
     timeout: float | None = None
     execution_timeout: float | None = None
+    head_start: float = 0.0
     max_eecu_seconds: float | None = None
     cancel_on_kill: bool = True
     list_grace: Sequence[float] = GRACE
 
     @property
+    def room_timeout(self) -> float:
+        """Seconds that a full queue is waited for."""
+        timeout = self.limit[0] if self.deferrable else self.timeout
+        return min(timeout or LONGEST_WAIT_FOR_ROOM, LONGEST_WAIT_FOR_ROOM)
+
+    @property
     def limit(self) -> tuple[float | None, str]:
         """The shorter limit on the time of a task that is deferred, and its name."""
-        limits = [("wait_timeout", self.timeout), ("execution_timeout", self.execution_timeout)]
-        given = [(seconds, f"{name}={seconds:g}") for name, seconds in limits if seconds is not None]
-        return min(given, default=(None, ""))
+        limits = []
+        if self.timeout is not None:
+            limits.append((self.timeout, f"wait_timeout={self.timeout:g}"))
+        if self.execution_timeout is not None:
+            head_start = min(self.head_start, self.execution_timeout / 2)
+            limits.append((self.execution_timeout - head_start, f"execution_timeout={self.execution_timeout:g}"))
+        return min(limits, default=(None, ""))
 
 
 class Deferral(Exception):  # noqa: N818 (nothing is wrong)
@@ -115,7 +128,7 @@ class ExportRun:
             task_try.memory,
             kill_switch,
             task_try.attempt(deployment),
-            room_timeout=min(waiting.timeout or LONGEST_WAIT_FOR_ROOM, LONGEST_WAIT_FOR_ROOM),
+            room_timeout=waiting.room_timeout,
             postpones=waiting.deferrable,
             repeats=client.num_retries,
             grace=waiting.list_grace,
@@ -150,21 +163,25 @@ class ExportRun:
             operation = self._finish(operation)
         return self._succeeded(operation)
 
-    def break_off(self, error: BaseException) -> NoReturn:
-        """The wait has ended in a way of Airflow's own, with nothing told of the export.
+    def break_off(self, error: BaseException, name: str | None) -> Operation:
+        """The wait has ended in a way of Airflow's own, with nothing told of the export, which may have ended too.
 
-        :raises BaseException: the error.
+        :param name: of the operation, if it is known.
+        :raises BaseException: the error, if the export has not ended.
         """
         with self._guarded():
-            self._submission.expect()
-            raise error
+            operation = self._submission.recover(name)
+            if operation is None or not operation.done:
+                raise error
+            operation = self._finish(operation)
+        return self._succeeded(operation)
 
     def _start(self, start: Callable[[PreparedRequest], Operation]) -> Operation:
         try:
             operation = start(self._request())
         except Postponed as postponed:
-            self._check_alive()
-            raise Deferral(self._submission.carried(), room_delay=postponed.delay) from None
+            self._check_running()
+            raise self._deferral(room_delay=postponed.delay) from None
         self._submitted(operation)
         return operation
 
@@ -174,6 +191,7 @@ class ExportRun:
             operation = self._wait(operation)
             while operation.state == "CANCELLED" and self._submission.adopted:
                 self._log.info("Operation %s was cancelled for an earlier try", operation.name)
+                self._check_time(operation)
                 operation = self._wait(self._start(self._submission.start_another))
         self._cancel_leftovers()
         if not operation.done:
@@ -200,6 +218,11 @@ class ExportRun:
                 self._cancel_leftovers()
             raise
 
+    def _check_running(self) -> None:
+        """What is left to a triggerer is cancelled by it only if Airflow takes the deferral."""
+        if not self._task_try.is_running():
+            raise TaskKilledError("Airflow has ended this task while it started its export.")
+
     def _check_alive(self) -> None:
         """A worker that was frozen for long may have been given up, and what it returns is not heard."""
         if not self._task_try.is_alive():
@@ -221,20 +244,32 @@ class ExportRun:
             )
 
     def _defer(self, operation: Operation) -> NoReturn:
-        began_at, waited = self._submission.began_at(), self._submission.waited()
-        timeout, limit = self._waiting.limit
+        deferral = self._deferral(operation=operation)
         self._cancel_leftovers()
         self._log.info("Waiting in the triggerer for operation %s", operation.name)
         self._kill_switch.sleep(0)
-        # An export that is left to a triggerer is cancelled by it only if Airflow has deferred the task.
-        self._check_alive()
-        raise Deferral(
+        self._check_running()
+        raise deferral
+
+    def _deferral(self, **what: Any) -> Deferral:
+        timeout, limit = self._waiting.limit
+        if timeout is None:
+            return Deferral(self._submission.carried(), **what)
+        return Deferral(
             self._submission.carried(),
-            operation=operation,
-            deadline=None if timeout is None else began_at + timeout,
-            seconds_left=None if timeout is None else max(0.0, timeout - waited),
+            deadline=self._submission.began_at() + timeout,
+            seconds_left=max(0.0, timeout - self._submission.waited()),
             limit=limit,
+            **what,
         )
+
+    def _check_time(self, operation: Operation) -> None:
+        """No export is started of which nobody would wait for the end."""
+        timeout, limit = self._waiting.limit
+        if timeout is not None and self._submission.is_over(timeout):
+            raise OperationTimeoutError(
+                f"Operation {operation.name} has been cancelled, and {limit} seconds are over.", operation
+            )
 
     def _clean_up(self, end: BaseException) -> None:
         """Cancel the export unless somebody goes on with it."""
@@ -248,12 +283,17 @@ class ExportRun:
             elif self._task_try.is_replaced():
                 submission.stand_aside()
             else:
-                operation = submission.operation or submission.find_unanswered()
+                operation = submission.operation or self._found_unanswered()
                 if operation and operation.state in ("PENDING", "RUNNING"):
                     submission.cancel(operation, "which nobody would wait for")
         except Exception as error:
             name = submission.operation.name if submission.operation else "that was perhaps started"
             self._log.error("The export %s may run on, since it could not be cancelled: %s", name, error)
+
+    def _found_unanswered(self) -> Operation | None:
+        operation = self._submission.find_unanswered()
+        # Looking takes its time, in which another try may have come and gone on with what is found.
+        return None if operation and self._task_try.is_replaced() else operation
 
     def _is_followed(self, end: BaseException) -> bool:
         if isinstance(end, SupersededError):

@@ -79,6 +79,13 @@ class TaskTry:
         except Exception:
             return True
 
+    def is_running(self) -> bool:
+        """Whether Airflow would take what this try does next; assumed where Airflow does not tell."""
+        try:
+            return self.state() == "running"
+        except Exception:
+            return True
+
     def is_replaced(self) -> bool:
         """Whether another try is in the place of this one, and goes on with its export or has returned it.
 

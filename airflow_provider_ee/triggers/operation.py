@@ -17,10 +17,10 @@ from airflow_provider_ee.earthengine.errors import (
     error_from_operation,
 )
 from airflow_provider_ee.earthengine.operation import Operation
-from airflow_provider_ee.earthengine.polling import Caller, Service, Watch, in_thread, pollers
+from airflow_provider_ee.earthengine.polling import Caller, Judge, Look, Service, Watch, pollers
 from airflow_provider_ee.earthengine.waiting import REFUSALS_TOLERATED, Wait, WaitEnd
 from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
-from airflow_provider_ee.task_state import LIVING, TaskNames, state_in_database, state_on_airflow3
+from airflow_provider_ee.task_state import LIVING, TaskNames, state_in_triggerer
 
 if TYPE_CHECKING:
     from airflow_provider_ee.earthengine.client import EarthEngineClient
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
 FIRST_LOOK = 10.0
 """Seconds before the first look: Airflow may fail a task whose trigger fires while its worker still ends."""
 
+_SHORTEST_INTERVAL = 1.0  # seconds
 _GOES_ON = LIVING | {"restarting"}
 _HAS_ON_KILL = hasattr(BaseTrigger, "on_kill")  # Airflow 3.3
+
+
+# Kept, since an event loop does not keep its tasks.
+_cancelling: set[asyncio.Task[None]] = set()
 
 
 class EEOperationTrigger(BaseTrigger):
@@ -123,14 +128,21 @@ class EEOperationTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the operation where Airflow has ended the task.
 
-        Airflow calls this also where it has only given the trigger to another triggerer.
+        Airflow calls this also where it has only given the trigger to another triggerer. It waits for half a
+        minute; what has not been done by then goes on.
         """
-        await self._cancel_if_abandoned()
+        cancelling = asyncio.ensure_future(self._cancel_if_abandoned())
+        _cancelling.add(cancelling)
+        cancelling.add_done_callback(_cancelling.discard)
+        await asyncio.shield(cancelling)
+
+    @property
+    def _in_triggerer(self) -> bool:
+        return self.trigger_id is not None  # dag.test() runs triggers without one, one after the other
 
     @property
     def _first_look(self) -> float:
-        in_triggerer = self.trigger_id is not None  # dag.test() runs triggers without one, one after the other
-        return FIRST_LOOK if in_triggerer else 0.0
+        return FIRST_LOOK if self._in_triggerer else 0.0
 
     async def _wait(self) -> WaitEnd:
         waits = {
@@ -139,26 +151,32 @@ class EEOperationTrigger(BaseTrigger):
             )
             for name in self.operations
         }
-        now = asyncio.get_running_loop().time
-        with await self._watch() as watch:
-            while watch.awaited:
-                name, look = await watch.next(self._until(watch.poller.service))
-                wait = waits[name]
-                wait.until = self._until(watch.poller.service)
-                try:
-                    if isinstance(look, EarthEngineError):
-                        wait.failed(look, now())
-                        continue
-                    wait.saw(look, now())
-                except TransientError as refused:
-                    return WaitEnd([each.operation for each in waits.values()], refused)
-                except OperationError as limit:
-                    return WaitEnd([await self._stop(limit.operation)], limit)
-                if look.done:
-                    watch.drop(name)
-                    if self._is_failure(look):
-                        break
-        return WaitEnd([each.operation for each in waits.values()])
+
+        def judge(watch: Watch, name: str, look: Look) -> WaitEnd | None:
+            wait, now = waits[name], asyncio.get_running_loop().time()
+            wait.until = self._until(watch.poller.service)
+            try:
+                if isinstance(look, EarthEngineError):
+                    wait.failed(look, now)
+                else:
+                    wait.saw(look, now)
+            except (OperationError, TransientError) as error:
+                return WaitEnd([each.operation for each in waits.values()], error)
+            if isinstance(look, Operation) and look.done:
+                watch.drop(name)
+                if not watch.awaited or self._is_failure(look):
+                    return WaitEnd([each.operation for each in waits.values()])
+            elif wait.until is not None:
+                watch.look_by(wait.until)
+            return None
+
+        with await self._watch(judge) as watch:
+            if (until := self._until(watch.poller.service)) is not None:
+                watch.look_by(until)
+            end: WaitEnd = await watch.end()
+        if isinstance(end.error, OperationError):
+            return WaitEnd([await self._stop(end.error.operation)], end.error)
+        return end
 
     def _until(self, service: Service) -> float | None:
         """The deadline by the event loop's clock; the machine's may be wrong, and the service's not be known."""
@@ -174,20 +192,21 @@ class EEOperationTrigger(BaseTrigger):
 
     # The connection
 
-    async def _watch(self) -> Watch:
+    async def _watch(self, judge: Judge) -> Watch:
         """Watch the operations; a connection that cannot be opened for minutes is given up."""
         now = asyncio.get_running_loop().time
         began = now()
+        interval = max(self.poll_interval, _SHORTEST_INTERVAL if self._in_triggerer else 0.01)
         while True:
             try:
                 return await pollers().watch(
-                    self._connection, self._open, self.operations, self.poll_interval, first_look=self._first_look
+                    self._connection, self._open, self.operations, interval, judge, first_look=self._first_look
                 )
             except Exception as error:
                 if now() - began >= REFUSALS_TOLERATED:
                     raise
                 self.log.warning("The connection could not be opened, trying again: %s", error)
-            await asyncio.sleep(self.poll_interval)
+            await asyncio.sleep(interval)
 
     @property
     def _connection(self) -> tuple[Any, ...]:
@@ -234,12 +253,4 @@ class EEOperationTrigger(BaseTrigger):
         return True
 
     async def _task_state(self) -> str | None:
-        names = TaskNames(**dict(self.owner or {}))
-        try:
-            from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: F401
-        except ImportError:
-            return (await in_thread(state_in_database, names))[0]
-        from asgiref.sync import sync_to_async
-
-        # Before 3.3 Airflow's channel to the supervisor works in threads of this kind alone.
-        return await sync_to_async(state_on_airflow3, thread_sensitive=False)(names)
+        return await state_in_triggerer(TaskNames(**dict(self.owner or {})))

@@ -68,5 +68,9 @@ class Try:
     def xcom_push(self, key: str, value: Any) -> None:
         self.instance.xcoms[key] = value
 
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+        assert map_indexes == self.map_index
+        return self.instance.xcoms.get(key)
+
     def get_task_states(self, **wanted: Any) -> dict[str, Any]:
         return {self.run_id: {wanted["task_ids"][0]: self.instance.state}}

@@ -37,8 +37,16 @@ print("\\n".join(sorted(set(sys.modules) - before)))
 """
 
 
-def test_building_operator_and_sensor_loads_nothing_heavy() -> None:
-    program = [sys.executable, "-c", PROGRAM, str(EXAMPLES / "example_ee_image_export.py")]
+SENSOR = """
+from airflow_provider_ee.sensors.operation import EEOperationSensor
+EEOperationSensor(task_id="wait", operation="projects/p/operations/A", deferrable=True)
+"""
+
+
+def test_building_operator_and_sensor_loads_nothing_heavy(tmp_path: Path) -> None:
+    dag_file = tmp_path / "dag.py"
+    dag_file.write_text((EXAMPLES / "example_ee_image_export.py").read_text() + SENSOR)
+    program = [sys.executable, "-c", PROGRAM, str(dag_file)]
     loaded = subprocess.run(program, capture_output=True, text=True, check=True).stdout.splitlines()
     assert "airflow_provider_ee.operators.export" in loaded
     assert "airflow_provider_ee.sensors.operation" in loaded

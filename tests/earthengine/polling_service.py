@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -58,7 +59,7 @@ class CountingService:
             before = at
         return counts
 
-    def list_page(self, token: str | None = None) -> tuple[list[dict[str, Any]], str | None]:
+    def list_texts(self, token: str | None = None) -> tuple[list[tuple[str, str]], str | None]:
         page = int(token or 0)
         self._answer(f"list {page}")
         listed = [number for number in reversed(self.numbers) if number not in self.unlisted]
@@ -67,7 +68,8 @@ class CountingService:
             self._listed = listed = listed if page == 0 else self._listed
         here = listed[page * PAGE : (page + 1) * PAGE]
         more = (page + 1) * PAGE < len(listed)
-        return [self._resource(number) for number in here], str(page + 1) if more else None
+        resources = [self._resource(number) for number in here]
+        return [(one["name"], json.dumps(one)) for one in resources], str(page + 1) if more else None
 
     def get_operation(self, name: str) -> dict[str, Any]:
         self._answer(f"get {name}")

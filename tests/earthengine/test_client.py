@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -268,3 +271,32 @@ def test_a_token_that_no_header_may_hold_is_not_shown(emulator: EarthEngineEmula
         assert "hush" not in str(refusal.value)
         assert refusal.value.__cause__ is None
         assert refusal.value.__suppress_context__
+
+
+def answer(client: EarthEngineClient, body: str, *, ahead: float, status: int = 200) -> None:
+    """An answer that tells a time other than this machine's."""
+    told = requests.Response()
+    told.status_code, told._content = status, body.encode()
+    told.headers["Date"] = formatdate(time.time() + ahead, usegmt=True)
+    client._session.request = lambda *arguments, **options: told  # type: ignore[method-assign, assignment]
+    with suppress(EarthEngineError):
+        client._call("operations.get", "GET", "projects/p/operations/A")
+
+
+def test_the_service_tells_the_time_with_its_answers_and_its_errors(client: EarthEngineClient) -> None:
+    answer(client, "{}", ahead=3600)
+    assert client.clock_offset == pytest.approx(3600, abs=2)
+    answer(client, '{"error": {"message": "no"}}', ahead=3620, status=404)
+    assert client.clock_offset == pytest.approx(3620, abs=2)
+
+
+@pytest.mark.parametrize("body", ["<html>Bad Gateway</html>", "[]", ""])
+def test_the_time_is_not_taken_from_somebody_on_the_way(client: EarthEngineClient, body: str) -> None:
+    answer(client, body, ahead=3600, status=502)
+    assert (client.answered_at, client.clock_offset) == (None, 0)
+
+
+def test_a_clock_that_jumps_is_believed_the_second_time(client: EarthEngineClient) -> None:
+    for ahead, believed in ((0, 0), (3600, 0), (0, 0), (-7200, 0), (-7200, -7200)):
+        answer(client, "{}", ahead=ahead)
+        assert client.clock_offset == pytest.approx(believed, abs=2)

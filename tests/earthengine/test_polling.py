@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 import itertools
 import random
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -14,9 +17,17 @@ from hypothesis import strategies as st
 from polling_service import CountingService, name_of
 from virtual_time import run, time
 
-from airflow_provider_ee.earthengine.errors import AuthError, NotFoundError, RequestError, TransientError
+from airflow_provider_ee.earthengine import polling
+from airflow_provider_ee.earthengine.errors import (
+    AuthError,
+    EarthEngineError,
+    NotFoundError,
+    QuotaError,
+    RequestError,
+    TransientError,
+)
 from airflow_provider_ee.earthengine.operation import Operation
-from airflow_provider_ee.earthengine.polling import Caller, Look, Opening, Poller, Pollers, Watch, in_thread
+from airflow_provider_ee.earthengine.polling import Caller, Judge, Look, Opening, Poller, Pollers, Watch, in_thread
 
 INTERVAL = 30.0
 
@@ -25,37 +36,47 @@ def poller_of(service: CountingService, **options: Any) -> Poller:
     return Poller(service, call=service.call, **options)
 
 
+def the_end(watch: Watch, name: str, look: Look) -> float | None:
+    """A judge that goes on until an operation has ended; the end is when that was told."""
+    return time() if isinstance(look, Operation) and look.done else None
+
+
+def first(count: int) -> Judge:
+    """A judge that ends with so many looks."""
+    told: list[Look] = []
+
+    def judge(watch: Watch, name: str, look: Look) -> list[Look] | None:
+        told.append(look)
+        return told if len(told) == count else None
+
+    return judge
+
+
 async def until_done(poller: Poller, number: int, interval: float = INTERVAL, **options: Any) -> float:
     """Watch an operation; returns when its end was told."""
-    with poller.watch([name_of(number)], interval, **options) as watch:
-        while True:
-            _, look = await watch.next()
-            if isinstance(look, Operation) and look.done:
-                return time()
+    with poller.watch([name_of(number)], interval, the_end, **options) as watch:
+        return await watch.end()
 
 
 async def looks(poller: Poller, number: int, count: int) -> list[Look]:
-    with poller.watch([name_of(number)], INTERVAL) as watch:
-        return [(await watch.next())[1] for _ in range(count)]
+    with poller.watch([name_of(number)], INTERVAL, first(count)) as watch:
+        return await watch.end()
 
 
 def watch_for(service: CountingService, numbers: range, seconds: float, **options: Any) -> dict[int, list[float]]:
     """Watch operations for a while; returns when each was seen."""
     seen: dict[int, list[float]] = {number: [] for number in numbers}
 
-    async def keep_looking(poller: Poller, number: int) -> None:
-        with poller.watch([name_of(number)], INTERVAL) as watch:
-            while True:
-                _, look = await watch.next()
-                if isinstance(look, Operation):
-                    seen[number].append(time())
+    def note(watch: Watch, name: str, look: Look) -> None:
+        if isinstance(look, Operation):
+            seen[int(name.rpartition("/OP")[2])].append(time())
 
     async def all_of_them() -> None:
         poller = poller_of(service, **options)
-        tasks = [asyncio.ensure_future(keep_looking(poller, number)) for number in numbers]
+        watches = [poller.watch([name_of(number)], INTERVAL, note) for number in numbers]
         await asyncio.sleep(seconds)
-        for task in tasks:
-            task.cancel()
+        for watch in watches:
+            watch.leave()
 
     run(all_of_them())
     return seen
@@ -176,19 +197,19 @@ class TestBeingTold:
 
     def test_a_moment_that_was_asked_for_is_kept(self) -> None:
         service = CountingService(1)
+        moments: list[float] = []
 
-        async def scenario() -> list[float]:
-            poller, moments = poller_of(service), []
-            with poller.watch([name_of(0)], INTERVAL) as watch:
-                for until in (None, 47.0, None):
-                    await watch.next(until)
-                    moments.append(time())
-            return moments
+        def judge(watch: Watch, name: str, look: Look) -> bool | None:
+            moments.append(time())
+            watch.look_by(47.0 if time() < 47 else 1000.0)
+            return len(moments) == 4 or None
 
-        first, second, third = run(scenario())
-        assert first < 1
-        assert second == pytest.approx(30, abs=1)
-        assert third == pytest.approx(47, abs=1) or third == pytest.approx(60, abs=1)
+        async def scenario() -> None:
+            with poller_of(service).watch([name_of(0)], INTERVAL, judge) as watch:
+                await watch.end()
+
+        run(scenario())
+        assert moments == pytest.approx([0, 30, 47, 77], abs=1)
 
     def test_an_operation_may_be_watched_by_several(self) -> None:
         service = CountingService(1)
@@ -206,18 +227,20 @@ class TestBeingTold:
         service.end([0], at=0.0)
         service.end([1], at=70.0)
 
-        async def scenario() -> list[tuple[str, str]]:
-            told = []
-            with poller_of(service).watch([name_of(0), name_of(1)], INTERVAL) as watch:
-                while watch.awaited:
-                    name, look = await watch.next()
-                    assert isinstance(look, Operation)
-                    told.append((name, look.state))
-                    if look.done:
-                        watch.drop(name)
-            return told
+        told: list[tuple[str, str]] = []
 
-        told = run(scenario())
+        def judge(watch: Watch, name: str, look: Look) -> bool | None:
+            assert isinstance(look, Operation)
+            told.append((name, look.state))
+            if look.done:
+                watch.drop(name)
+            return None if watch.awaited else True
+
+        async def scenario() -> None:
+            with poller_of(service).watch([name_of(0), name_of(1)], INTERVAL, judge) as watch:
+                await watch.end()
+
+        run(scenario())
         assert told[0] == (name_of(0), "SUCCEEDED")
         assert told[-1] == (name_of(1), "SUCCEEDED")
         assert [name for name, _ in told].count(name_of(0)) == 1
@@ -296,19 +319,57 @@ class TestFailures:
         assert all(isinstance(look, Operation) for look in known)
         assert all(isinstance(look, NotFoundError) for look in unknown)
 
-    def test_one_that_always_fails_keeps_nobody_waiting(self) -> None:
-        service = CountingService(3)
-        service.failing = lambda request: TransientError("500.") if request.endswith("OP0") else None
-        seen = watch_for(service, range(3), 900)
-        assert len(seen[0]) == 0
-        assert min(len(seen[1]), len(seen[2])) >= 20
+    @pytest.mark.parametrize("failure", [TransientError("500."), AuthError("403."), QuotaError("per day.")])
+    @pytest.mark.parametrize("hard_to_see", [1, 3, 5])
+    @pytest.mark.parametrize("since", [0, 200])
+    def test_those_that_always_fail_hide_nobody_else(
+        self, failure: Exception, hard_to_see: int, since: int
+    ) -> None:
+        service = CountingService(10)
+        hidden = {name_of(number) for number in range(hard_to_see)}
+
+        def fails(request: str) -> Exception | None:
+            if request.startswith("list"):
+                return AuthError("403.")
+            return failure if request[4:] in hidden and time() >= since else None
+
+        service.failing = fails
+        seen = watch_for(service, range(10), 900)
+        assert all(moment < since for number in range(hard_to_see) for moment in seen[number])
+        assert min(len(seen[number]) for number in range(hard_to_see, 10)) >= 15
+
+    @pytest.mark.parametrize("failure", [RequestError("400."), QuotaError("429, per day."), EarthEngineError("?")])
+    def test_an_odd_answer_to_a_list_breaks_nothing(self, failure: Exception) -> None:
+        service = CountingService(600)
+        service.failing = lambda request: failure if request == "list 1" and time() < 100 else None
+        seen = watch_for(service, range(600), 200)
+        assert min(map(len, seen.values())) >= 3
+
+    def test_a_fault_of_ours_that_passes_breaks_nothing(self) -> None:
+        service = CountingService(1)
+        failures = iter([ZeroDivisionError("ours")] * 2)
+        service.failing = lambda request: next(failures, None)
+        seen = watch_for(service, range(1), 200)
+        assert len(seen[0]) >= 4
+
+    def test_a_moment_that_was_asked_for_passes_soon_though_no_answer_comes(self) -> None:
+        service = CountingService(1, seconds_a_request=1000.0)
+
+        async def scenario() -> float:
+            with poller_of(service).watch([name_of(0)], INTERVAL, first(1)) as watch:
+                watch.look_by(100.0)
+                (look,) = await watch.end()
+                assert isinstance(look, TransientError)
+                return time()
+
+        assert 100 <= run(scenario()) <= 135
 
     def test_an_outage_costs_a_few_requests_a_sweep_and_is_survived(self) -> None:
         service = CountingService(3000)
         service.failing = lambda request: TransientError("503.") if 100 <= time() < 1000 else None
         seen = watch_for(service, range(3000), 1200)
         while_down = [request for at, request in service.requests if 100 <= at < 1000]
-        assert len(while_down) <= 16 * 30
+        assert len(while_down) <= 20 * 30
         assert min(sum(moment > 1000 for moment in moments) for moments in seen.values()) >= 3
 
     def test_the_service_may_ask_for_patience(self) -> None:
@@ -329,7 +390,7 @@ class TestFailures:
 
         for told in run(scenario()):
             assert all(isinstance(look, AuthError) for look in told)
-        assert len(service.requests) <= 6
+        assert len(service.requests) <= 3 * (1 + 4)
 
     def test_a_refusal_opens_the_connection_anew(self) -> None:
         old, new = CountingService(1), CountingService(1)
@@ -389,11 +450,8 @@ def opening_of(
 async def told_the_end(
     pollers: Pollers, opening: Opening, number: int, interval: float = INTERVAL, **options: Any
 ) -> float:
-    with await pollers.watch("connection", opening, [name_of(number)], interval, **options) as watch:
-        while True:
-            _, look = await watch.next()
-            if isinstance(look, Operation) and look.done:
-                return time()
+    with await pollers.watch("connection", opening, [name_of(number)], interval, the_end, **options) as watch:
+        return await watch.end()
 
 
 class TestSharing:
@@ -402,7 +460,7 @@ class TestSharing:
         pollers = Pollers(call=CountingService(1).call)
         watches = []
         for number, opening in enumerate(openings):
-            watches.append(await pollers.watch(number, opening, [name_of(0)], INTERVAL))
+            watches.append(await pollers.watch(number, opening, [name_of(0)], INTERVAL, the_end))
             await asyncio.sleep(apart)
         return watches
 
@@ -469,12 +527,13 @@ class TestSharing:
         pollers = Pollers(call=mine.call)
 
         async def scenario() -> None:
-            refused = await pollers.watch("mine", opening_of(mine), [name_of(0)], INTERVAL)
+            refused = await pollers.watch("mine", opening_of(mine), [name_of(0)], INTERVAL, first(1))
             allowed = opening_of(yours, ME._replace(identity="you"))
-            with await pollers.watch("yours", allowed, [name_of(0)], INTERVAL) as watch:
-                _, look = await watch.next()
+            with await pollers.watch("yours", allowed, [name_of(0)], INTERVAL, first(1)) as watch:
+                (look,) = await watch.end()
                 assert isinstance(look, Operation)
-            assert isinstance((await refused.next())[1], AuthError)
+            (look,) = await refused.end()
+            assert isinstance(look, AuthError)
 
         run(scenario())
 
@@ -484,9 +543,9 @@ class TestSharing:
         new = ME._replace(identity="new me")
 
         async def scenario() -> None:
-            await pollers.watch("connection", opening_of(service, ME, 0, opened), [name_of(0)], INTERVAL)
+            await pollers.watch("connection", opening_of(service, ME, 0, opened), [name_of(0)], INTERVAL, the_end)
             await asyncio.sleep(61)
-            await pollers.watch("connection", opening_of(service, new, 0, opened), [name_of(0)], INTERVAL)
+            await pollers.watch("connection", opening_of(service, new, 0, opened), [name_of(0)], INTERVAL, the_end)
 
         run(scenario())
         assert opened == [ME, new]
@@ -506,17 +565,45 @@ class TestCancelling:
         service.failing = lambda request: refusal
         run(Pollers(call=service.call).cancel("connection", opening_of(service), name_of(0)))
 
-    def test_a_hundred_at_once_takes_seconds(self) -> None:
-        service = CountingService(100)
+    def test_a_thousand_at_once_take_less_than_airflow_s_patience(self) -> None:
+        service = CountingService(1000, seconds_a_request=0.5)
         pollers = Pollers(call=service.call)
 
         async def scenario() -> float:
             opening = opening_of(service)
-            await asyncio.gather(*(pollers.cancel("connection", opening, name_of(n)) for n in range(100)))
+            await asyncio.gather(*(pollers.cancel("connection", opening, name_of(n)) for n in range(1000)))
             return time()
 
-        assert run(scenario()) < 1
-        assert len(service.cancelled) == 100
+        assert run(scenario()) < 30
+        assert len(service.cancelled) == 1000
+
+    def test_a_connection_that_cannot_be_opened_at_once_is_opened_a_little_later(self) -> None:
+        service = CountingService(1)
+        failures = iter([ConnectionError("Airflow does not answer")] * 2)
+
+        async def opening() -> tuple[Caller, CountingService]:
+            if failure := next(failures, None):
+                raise failure
+            return ME, service
+
+        run(Pollers(call=service.call).cancel("connection", opening, name_of(0)))
+        assert service.cancelled == [name_of(0)]
+
+
+def test_an_event_loop_is_not_kept_once_nobody_waits() -> None:
+    kept: list[weakref.ref[Any]] = []
+
+    async def scenario() -> None:
+        service = CountingService(1)
+        service.end([0], at=0.0)
+        kept.append(weakref.ref(asyncio.get_running_loop()))
+        polling.pollers()._call = service.call
+        await told_the_end(polling.pollers(), opening_of(service), 0)
+
+    for _ in range(3):
+        run(scenario())
+    gc.collect()
+    assert [loop() for loop in kept] == [None] * 3
 
 
 VISITS = st.lists(
@@ -573,6 +660,44 @@ def test_whoever_comes_and_goes_disturbs_nobody(visits: list[Any], ends: list[fl
 
     run(scenario())
     assert not pollers.running
+
+
+def test_a_judge_that_fails_ends_its_own_watch_only() -> None:
+    service = CountingService(2)
+    service.end([1], at=50.0)
+
+    def fails(watch: Watch, name: str, look: Look) -> None:
+        raise ZeroDivisionError
+
+    async def scenario() -> None:
+        poller = poller_of(service)
+        other = asyncio.ensure_future(until_done(poller, 1))
+        with poller.watch([name_of(0)], INTERVAL, fails) as watch, pytest.raises(ZeroDivisionError):
+            await watch.end()
+        await other
+
+    run(scenario())
+
+
+def test_a_judge_writes_into_the_log_of_whoever_waits() -> None:
+    service, whose = CountingService(2), contextvars.ContextVar("whose", default="nobody's")
+    written: list[str] = []
+
+    def judge(watch: Watch, name: str, look: Look) -> bool:
+        written.append(whose.get())
+        return True
+
+    async def wait(poller: Poller, number: int) -> None:
+        whose.set(f"number {number}")
+        with poller.watch([name_of(number)], INTERVAL, judge) as watch:
+            await watch.end()
+
+    async def scenario() -> None:
+        poller = poller_of(service)
+        await asyncio.gather(wait(poller, 0), wait(poller, 1))
+
+    run(scenario())
+    assert sorted(written) == ["number 0", "number 1"]
 
 
 class TestThreads:

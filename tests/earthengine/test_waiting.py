@@ -12,6 +12,7 @@ from airflow_provider_ee.earthengine.errors import (
     BudgetExceededError,
     NotFoundError,
     OperationTimeoutError,
+    QuotaError,
     RequestError,
     TransientError,
 )
@@ -141,7 +142,7 @@ def test_refusals_are_survived_for_minutes(refusal: Exception) -> None:
     assert wait(service, clock, poll_interval=60).state == "SUCCEEDED"
 
 
-@pytest.mark.parametrize("refusal", [AuthError("told so."), NotFoundError("told so.")])
+@pytest.mark.parametrize("refusal", [AuthError("told so."), NotFoundError("told so."), RequestError("told so.")])
 def test_lasting_refusals_end_in_an_error_that_a_retry_may_mend(refusal: Exception) -> None:
     clock = FakeClock()
     with pytest.raises(TransientError, match=r"told so\. It has been refused for 300 seconds\.") as raised:
@@ -156,10 +157,9 @@ def test_one_answer_ends_a_series_of_refusals() -> None:
     assert wait(service, FakeClock(), poll_interval=30).state == "SUCCEEDED"
 
 
-def test_other_errors_are_not_survived() -> None:
-    service = FakeService(RequestError("no name"), resource("SUCCEEDED"))
-    with pytest.raises(RequestError):
-        wait(service, FakeClock())
+def test_a_daily_quota_is_survived_however_long() -> None:
+    service = FakeService(*[QuotaError("per day")] * 50, resource("SUCCEEDED"))
+    assert wait(service, FakeClock(), poll_interval=60).state == "SUCCEEDED"
 
 
 def test_the_time_that_is_given_is_used_up_and_no_more() -> None:
