@@ -27,7 +27,8 @@ class Result(NamedTuple):
     :param exports: how many it waited for.
     :param listed: how many operations there were in the project.
     :param requests: a minute.
-    :param sweep: requests that followed each other, at most.
+    :param sweep: requests that followed each other, at most, while it only waited.
+    :param sweep_at_start: the same, until then.
     :param processor: share of one core.
     :param memory: bytes that are its alone.
     :param stalls: of its event loop, while it only waited.
@@ -40,6 +41,7 @@ class Result(NamedTuple):
     listed: int
     requests: float
     sweep: int
+    sweep_at_start: int
     processor: float
     memory: int
     stalls: Stalls
@@ -175,6 +177,8 @@ class Report:
                 for who in TITLES
                 for one in [self._of(who, most)]
             ),
+            f"largest sweep with {most:,}, ours: {self._of('ours', most).sweep} requests; while they are started: "
+            f"{self._of('ours', most).sweep_at_start}",
             f"the emulator answers a page of 500 in {page:.1f} ms, `operations.get` in {get:.1f} ms",
         ]
 

@@ -59,6 +59,7 @@ _DOWN = 3
 _LIST_REFUSED = 600.0
 _CANCELS_AT_ONCE = 32
 _GETS_AT_ONCE = 4
+_PAGE = 500  # operations, of the official clients' lists and of ours
 # So many are told of a page before others in the event loop have their turn.
 _TOLD_AT_ONCE = 50
 # Seconds after which a watch is told that no look could be had at the moment that it asked for.
@@ -255,7 +256,7 @@ class Poller:
         self._refused = False
         self._list_from = float("-inf")
         self._list_cost: float = _FEW
-        self._pages: int | None = None
+        self._pages = 0
 
     def watch(self, names: Iterable[str], interval: float, judge: Judge, *, first_look: float = 0.0) -> Watch:
         """Begin to look at operations.
@@ -385,8 +386,9 @@ class Poller:
         self._list_cost = max(_FEW, pages + len(missing))
 
     def _listing_costs_less(self, pages: int, missing: int) -> bool:
-        """Whether to read one more page: as many as there are left, or, where that is not known, as were read."""
-        return (pages if self._pages is None else self._pages - pages) < missing
+        """Whether to read on: as many pages as there were last time; beyond them, as many again as were read."""
+        left = max(self._pages, len(self._watchers) // _PAGE) - pages
+        return (left if left > 0 else pages) < missing
 
     async def _tell_listed(self, operations: list[tuple[str, str]], missing: dict[str, str], began: float) -> None:
         told = 0

@@ -19,13 +19,15 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_ee.deferral import BROKEN_OFF, is_deferrable, is_timeout
 from airflow_provider_ee.earthengine.errors import (
+    AuthError,
+    NotFoundError,
     OperationError,
     OperationFailedError,
     RequestError,
     TransientError,
     error_from_operation,
 )
-from airflow_provider_ee.earthengine.operation import OPERATION_NAME, Operation
+from airflow_provider_ee.earthengine.operation import OPERATION_NAME, Operation, operation_id
 from airflow_provider_ee.outcome import airflow_outcome
 from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
 
@@ -80,6 +82,7 @@ class EEOperationSensor(BaseSensorOperator):
         self.skip_if_empty: bool = skip_if_empty
         self._final: dict[str, Operation] = {}
         self._logged: dict[str, str] = {}
+        self._defers = False
 
     @cached_property
     def hook(self) -> EarthEngineHook:
@@ -91,10 +94,8 @@ class EEOperationSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, and say what a timeout leaves behind."""
         with self._telling_what_runs_on():
-            if not self.deferrable:
-                return super().execute(context)
-            seen = self.poke(context)
-            return seen.xcom_value if isinstance(seen, PokeReturnValue) else self._defer()
+            self._defers = self.deferrable
+            return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on after a wait in the triggerer."""
@@ -102,11 +103,9 @@ class EEOperationSensor(BaseSensorOperator):
 
         end = WaitEnd.from_event(event)
         with airflow_outcome(skip_if_empty=self.skip_if_empty, only_waits=True):
-            seen = {name: Operation(resource) for name, resource in event["carried"]["final"].items()}
-            seen.update(zip(event["carried"]["awaited"], end.operations, strict=True))
-            for name, operation in seen.items():
+            for operation in (*map(Operation, event["carried"]["final"]), *end.operations):
                 if operation.done:
-                    self._take_in(name, operation)
+                    self._take_in(operation)
             if end.error:
                 raise end.error
             return self._result()
@@ -125,17 +124,15 @@ class EEOperationSensor(BaseSensorOperator):
     def _defer(self) -> NoReturn:
         from airflow_provider_ee.triggers.operation import EEOperationTrigger
 
-        names = [name for name in _names(_parsed(self.operation)) if name not in self._final]
-        awaited = list(dict.fromkeys(names))
-        final = {name: dict(operation.resource) for name, operation in self._final.items()}
+        names = {operation_id(name): name for name in _names(_parsed(self.operation))}
         trigger = EEOperationTrigger(
-            operations=awaited,
+            operations=[name for identity, name in names.items() if identity not in self._final],
             ee_conn_id=self.ee_conn_id,
             project_id=self.project_id,
             impersonation_chain=self.impersonation_chain,
             poll_interval=_seconds(self.poke_interval),
             skip_empty=self.skip_if_empty,
-            carried={"final": final, "awaited": awaited},
+            carried={"final": [dict(operation.resource) for operation in self._final.values()]},
         )
         timeout = _seconds(self.timeout)
         if self.execution_timeout:
@@ -147,7 +144,7 @@ class EEOperationSensor(BaseSensorOperator):
         try:
             yield
         except (AirflowSensorTimeout, AirflowSkipException) as end:
-            running = [name for name in _names(_parsed(self.operation)) if name not in self._final]
+            running = [name for name in _names(_parsed(self.operation)) if operation_id(name) not in self._final]
             if not running:
                 raise
             raise type(end)(f"{end} Not cancelled, so it runs on: {', '.join(running)}.") from None
@@ -161,11 +158,11 @@ class EEOperationSensor(BaseSensorOperator):
                 _check_project(name, self.hook.project_id)
             log = _ChangeLog(context.get("task_state_store") if self.reschedule else None, self._logged)
             for name in names:
-                if name not in self._final:
+                if operation_id(name) not in self._final:
                     self._look(name, log)
             self._logged = log.close()
-            if not self._final.keys() >= set(names):
-                return False
+            if not self._final.keys() >= {operation_id(name) for name in names}:
+                return self._defer() if self._defers else False
             return PokeReturnValue(is_done=True, xcom_value=self._result())
 
     def _look(self, name: str, log: _ChangeLog) -> None:
@@ -174,13 +171,18 @@ class EEOperationSensor(BaseSensorOperator):
         except TransientError as error:
             self.log.warning("%s Looking again at the next poke.", error)
             return
+        except (AuthError, NotFoundError) as error:
+            if not self._defers:
+                raise
+            self.log.warning("%s Looking again in the triggerer.", error)  # which tolerates it for minutes
+            return
         if log.changed(operation):
             self.log.info("Operation %s: %s", operation.name, operation.summary())
         if operation.done:
-            self._take_in(name, operation)
+            self._take_in(operation)
 
-    def _take_in(self, name: str, operation: Operation) -> None:
-        self._final[name] = operation
+    def _take_in(self, operation: Operation) -> None:
+        self._final[operation_id(operation.name)] = operation
         failure = error_from_operation(operation)
         if failure and not self._may_be_empty(failure):
             raise failure
@@ -198,7 +200,7 @@ class EEOperationSensor(BaseSensorOperator):
         failures = [failure for operation in self._final.values() if (failure := error_from_operation(operation))]
         if failures and len(failures) == len(self._final):
             raise failures[0]
-        final = [dict(self._final[name].resource) for name in _names(given)]
+        final = [dict(self._final[operation_id(name)].resource) for name in _names(given)]
         return final if _is_list(given) else final[0]
 
     def _may_be_empty(self, failure: OperationError) -> bool:
@@ -218,7 +220,7 @@ class _ChangeLog:
 
     def changed(self, operation: Operation) -> bool:
         """Whether there is something new to log."""
-        identity, summary = operation.name.rpartition("/")[2], operation.summary()
+        identity, summary = operation_id(operation.name), operation.summary()
         self._now[identity] = summary
         return summary != self._before.get(identity)
 

@@ -358,6 +358,35 @@ class TestDeferred:
         with pytest.raises(AirflowFailException, match="failed: no"):
             self.resumed(run, operations, event_of(deferral))
 
+    @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+    def test_what_has_failed_already_skips_the_task_as_in_other_modes(
+        self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator, flag: str
+    ) -> None:
+        operation = submit("failing", fail={"code": 13, "message": "no"})
+        advance(connected_emulator, 10)
+        for mode in ({"deferrable": False}, {"deferrable": True}):
+            with pytest.raises(AirflowSkipException):
+                sensor(run, operation, **mode, **{flag: True}).execute(run.context)
+
+    def test_an_operation_may_be_given_twice_and_in_two_spellings(
+        self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator
+    ) -> None:
+        operation = submit(duration_seconds=100)
+        given = [operation["name"], operation["name"].replace("test-project", "123456")]
+        deferral = self.deferral(run, operation["name"])
+        assert deferral.trigger.operations == [operation["name"]]
+        advance(connected_emulator, 300)
+        assert len(self.resumed(run, given, event_of(deferral))) == 2
+
+    def test_a_look_that_is_refused_is_left_to_the_triggerer(
+        self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator
+    ) -> None:
+        operation = submit()
+        steer(connected_emulator, "faults", {"method": "operations.get", "status": 403, "times": 1})
+        advance(connected_emulator, 10)
+        deferral = self.deferral(run, operation)
+        assert self.resumed(run, operation, event_of(deferral))["metadata"]["state"] == "SUCCEEDED"
+
     def test_an_empty_one_ends_the_wait_for_no_other(
         self, run: Any, submit: Any, connected_emulator: EarthEngineEmulator
     ) -> None:
