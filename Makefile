@@ -11,10 +11,13 @@ AIRFLOW2 := .build/airflow2
 # Its netCDF files are the source of the sample catalog; what it depends on is not needed.
 SAMPLE_SOURCE := xarray-spatial==0.5.3
 
+# For the plot of `make bench`: what Airflow does not bring of it.
+PLOT := matplotlib==3.10.9 contourpy==1.3.2 cycler==0.12.1 fonttools==4.65.0 kiwisolver==1.5.1 pillow==12.3.0
+
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 test-pythons lint bench chaos chaos-airflow2 e2e clean
+.PHONY: help demo test test-airflow2 test-pythons lint bench chaos chaos-airflow2 e2e e2e-airflow2 clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -49,6 +52,7 @@ lint: ## style and types
 
 bench: ## what things cost, as ratios within one run
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
+	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt emulator,test $(PLOT)
 	@$(AIRFLOW3)/bin/python benchmarks/run.py
 
 chaos: ## kill the export at every step, and count
@@ -62,6 +66,11 @@ chaos-airflow2: ## the same on Airflow 2.11
 e2e: ## kill, clear and time out real processes of Airflow, on SQLite, PostgreSQL and Celery where they are found
 	@$(PYTHON) tools/install.py .build/e2e requirements/airflow3.txt test $$(cat requirements/e2e.txt)
 	@.build/e2e/bin/python -m pytest -m e2e --capture=no tests/e2e $(E2E)
+
+e2e-airflow2: ## the same on Airflow 2.11, on PostgreSQL, or else on SQLite
+	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
+	@$(AIRFLOW2)/bin/python -m pip install --quiet --disable-pip-version-check $$(grep psycopg2 requirements/e2e.txt)
+	@$(AIRFLOW2)/bin/python -m pytest -m e2e --capture=no tests/e2e_airflow2 $(E2E)
 
 clean: ## remove what was built
 	rm -rf .build

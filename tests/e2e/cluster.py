@@ -13,11 +13,10 @@ from typing import Any
 from backends import Backend
 from local_airflow import BIN, AirflowApi, Process, commands, environment, free_port
 from service import Service
+from user import ApiUser
 from waiting import wait_for
 
 PROJECT = Path(__file__).parents[2]
-LOGS = PROJECT / ".build" / "e2e-logs"
-HOMES = PROJECT / ".build" / "e2e-home"
 DAGS = Path(__file__).parent / "dags"
 
 # Everything that Airflow does now and then, it does often; what it takes for dead, it takes for dead soon.
@@ -40,9 +39,16 @@ QUICK = {
 class Cluster:
     """Boots an Airflow and ends it."""
 
+    kind = "e2e"
+    settings = QUICK
+    known_fault = ""
+    user: Any
+
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
-        self.home, self.logs = HOMES / backend.name, LOGS / backend.name
+        build = PROJECT / ".build"
+        self.all_homes, self.all_logs = build / f"{self.kind}-home", build / f"{self.kind}-logs"
+        self.home, self.logs = self.all_homes / backend.name, self.all_logs / backend.name
         self.environment: dict[str, str] = {}
         self.triggerers: dict[int, Process] = {}
         self._triggerer_ids: set[int] = set()
@@ -51,7 +57,6 @@ class Cluster:
         self._launched = 0
         self._port, self._tasks_port = free_port(), free_port()
         self._commands = commands(self._port)
-        self.airflow = AirflowApi(f"http://127.0.0.1:{self._port}")
         self._closing = ExitStack()
 
     def boot(self, say: Callable[[str], None]) -> None:
@@ -76,7 +81,7 @@ class Cluster:
             PYTHONPATH=str(DAGS),  # triggers are imported by name
             AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"http://127.0.0.1:{self._tasks_port}/execution/",
             AIRFLOW__LOGGING__BASE_LOG_FOLDER=str(self._task_logs),
-            **QUICK,
+            **self.settings,
             **self._closing.enter_context(self.backend.prepared()),
         )
         began = time.monotonic()
@@ -84,6 +89,15 @@ class Cluster:
             command = [BIN / "airflow", "db", "migrate"]
             subprocess.run(command, env=self.environment, check=True, stdout=log, stderr=log)
         say(f"{self.backend.name}: database made, {time.monotonic() - began:.0f} s")
+        self._start_airflow()
+        triggerer = self._launch_triggerer()
+        self.wait_until_ready()
+        self._identified(triggerer)
+        wait_for(self.user.knows_the_dags, "the DAGs to be parsed")
+        say(f"{self.backend.name}: Airflow is healthy, {time.monotonic() - began:.0f} s")
+
+    def _start_airflow(self) -> None:
+        """Start all but the triggerer."""
         # One for users and one for tasks: in a single one, on SQLite, a user's request blocks the event loop while
         # it waits for a lock that a task's request can give back only through that loop.
         self._api_servers = [
@@ -94,16 +108,13 @@ class Cluster:
             self._start(f"scheduler-{number + 1}", self._commands["scheduler"])
         self._start("dag-processor", self._commands["dag-processor"])
         self.worker = self._start("worker", self.backend.worker) if self.backend.worker else None
-        triggerer = self._launch_triggerer()
-        self.wait_until_ready()
-        self._identified(triggerer)
-        wait_for(self._knows_the_dags, "the DAGs to be parsed")
-        say(f"{self.backend.name}: Airflow is healthy, {time.monotonic() - began:.0f} s")
+        self._api = AirflowApi(f"http://127.0.0.1:{self._port}")
+        self.user = ApiUser(self._api)
 
     def wait_until_ready(self) -> None:
         """Until every process answers."""
-        wait_for(self.airflow.healthy, "Airflow to be healthy")
-        self.airflow.log_in()
+        wait_for(self._api.healthy, "Airflow to be healthy")
+        self._api.log_in()
 
     def close(self) -> None:
         """End what was started."""
@@ -131,8 +142,7 @@ class Cluster:
 
     def _identified(self, triggerer: Process) -> int:
         def ids() -> set[int]:
-            jobs = self.airflow.ask("GET", "jobs", job_type="TriggererJob", limit=1000)
-            return {job["id"] for job in jobs["jobs"]} - self._triggerer_ids
+            return set(self.user.triggerers()) - self._triggerer_ids
 
         (new,) = wait_for(ids, "a triggerer to be at work")
         self._triggerer_ids.add(new)
@@ -183,10 +193,9 @@ class Cluster:
                 texts.append(path.read_text(errors="replace"))
         return "\n".join(texts)
 
-    def _knows_the_dags(self) -> bool:
-        broken = self.airflow.ask("GET", "importErrors")["import_errors"]
-        assert not broken, broken[0]["stack_trace"]
-        return bool(self.airflow.ask("GET", "dags/sensor_timeout"))
+    def starts_of_triggers(self, run_id: str) -> str:
+        """Where a triggerer says that it has started a trigger of a run."""
+        return self.task_logs(run_id)
 
     def _start(self, name: str, arguments: list[Any]) -> Process:
         process = Process([BIN / "airflow", *arguments], self.environment, self.logs / f"{name}.log")

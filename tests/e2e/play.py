@@ -38,7 +38,7 @@ class Play:
     """
 
     def __init__(self, cluster: Cluster, name: str) -> None:
-        self.cluster, self.airflow, self.service = cluster, cluster.airflow, cluster.service
+        self.cluster, self.user, self.service = cluster, cluster.user, cluster.service
         self._name = re.sub(r"[^a-z0-9]+", "-", name.lower())[:36].strip("-")
         self._runs: list[Run] = []
 
@@ -119,12 +119,12 @@ class Run:
 
     def create(self, conf: dict[str, Any]) -> None:
         """Start it."""
-        body = {"dag_run_id": self.run_id, "logical_date": None, "conf": conf}
-        assert self.play.airflow.ask("POST", f"dags/{self.dag_id}/dagRuns", body), f"no DAG {self.dag_id}"
+        self.play.user.start_run(*self.names, conf)
 
-    def ask(self, verb: str, path: str = "", body: Any = None, **query: Any) -> Any:
-        """Ask Airflow about the run."""
-        return self.play.airflow.ask(verb, f"dags/{self.dag_id}/dagRuns/{self.run_id}{path}", body, **query)
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of its DAG, and its own."""
+        return self.dag_id, self.run_id
 
     def log(self) -> str:
         """All that its tasks have logged."""
@@ -132,18 +132,17 @@ class Run:
 
     def states(self) -> dict[int, str | None]:
         """The state of each task instance, by map index; none where the run was deleted."""
-        found = self.ask("GET", "/taskInstances", limit=1000)
-        return {one["map_index"]: one["state"] for one in found["task_instances"]} if found else {}
+        return self.play.user.states(*self.names)
 
     def delete(self) -> None:
         """Delete it; Airflow wants it ended before, and its scheduler breaks where it is at work on it just then."""
         self.end()
         wait_for(lambda: set(self.states().values()) <= set(ENDED), f"{self.run_id} to have ended")
-        self.ask("DELETE")
+        self.play.user.delete_run(*self.names)
 
     def end(self) -> None:
         """Mark it as failed."""
-        self.ask("PATCH", body={"state": "failed"})
+        self.play.user.end_run(*self.names)
 
 
 class Task:
@@ -151,13 +150,13 @@ class Task:
 
     def __init__(self, run: Run, map_index: int) -> None:
         self.run, self.map_index = run, map_index
+        self._user, self._names = run.play.user, (*run.names, map_index)
         self.words = f"{run.run_id}-{map_index}-"
 
     @property
     def info(self) -> dict[str, Any]:
         """What Airflow says of it."""
-        found: dict[str, Any] = self.run.ask("GET", f"/taskInstances/task{self._index}")
-        return found
+        return self._user.task(*self._names)
 
     @property
     def state(self) -> str | None:
@@ -243,33 +242,19 @@ class Task:
 
     def clear(self) -> None:
         """Clear it."""
-        which = "task" if self.map_index < 0 else ["task", self.map_index]
-        body = {
-            "dag_run_id": self.run.run_id,
-            "task_ids": [which],
-            "dry_run": False,
-            "only_failed": False,
-            "reset_dag_runs": True,
-        }
-        path = f"dags/{self.run.dag_id}/clearTaskInstances"
-        cleared = self.run.play.airflow.ask("POST", path, body)
-        assert cleared["total_entries"] == 1, cleared
+        self._user.clear(*self._names)
 
     def mark(self, state: str) -> None:
         """Mark it as failed, or as success."""
-        assert self.run.ask("PATCH", f"/taskInstances/task{self._index}", {"new_state": state})
+        self._user.mark(*self._names, state)
 
     def xcom(self, key: str) -> Any:
         """What it pushed; None where it has not."""
-        path = f"/taskInstances/task/xcomEntries/{key}"
-        found = self.run.ask("GET", path, map_index=self.map_index, deserialize=True)
-        return found["value"] if found else None
+        return self._user.xcom(*self._names, key)
 
     def log(self, try_number: int = 1) -> str:
         """What the log page shows of a try."""
-        path = f"/taskInstances/task/logs/{try_number}"
-        found = self.run.ask("GET", path, map_index=self.map_index, full_content=True)
-        return "\n".join(str(line.get("event", line)) for line in found["content"]) if found else ""
+        return self._user.log(*self._names, try_number)
 
     def tail(self) -> str:
         """The end of what it has logged."""
@@ -277,11 +262,9 @@ class Task:
 
     def _trigger_runs(self, task: dict[str, Any]) -> bool:
         name = f"{self.run.dag_id}/{self.run.run_id}/task/{self.map_index}/{task['try_number']}"
-        return f"trigger {name} (ID {task['trigger']['id']}) starting" in self.run.log()
-
-    @property
-    def _index(self) -> str:
-        return f"/{self.map_index}" if self.map_index >= 0 else ""
+        log = self.run.play.cluster.starts_of_triggers(self.run.run_id)
+        return f"trigger {name} (ID {task['trigger']['id']}) starting" in log
 
     def __str__(self) -> str:
-        return f"{self.run.dag_id} {self.run.run_id}{self._index}"
+        index = f"/{self.map_index}" if self.map_index >= 0 else ""
+        return f"{self.run.dag_id} {self.run.run_id}{index}"
