@@ -482,6 +482,14 @@ class Pollers:
             self.running[caller] = self._poller(caller, service, opening)
         return self.running[caller].watch(names, interval, judge, first_look=first_look)
 
+    async def look(self, connection: Hashable, opening: Opening, name: str) -> Operation:
+        """Look at an operation at once, for oneself alone.
+
+        :raises EarthEngineError: if it cannot be seen.
+        """
+        _, service = await _asked(self._open, connection, opening)
+        return Operation(await _asked(self._one_of_few, service.get_operation, name))
+
     async def cancel(self, connection: Hashable, opening: Opening, name: str) -> None:
         """Ask for an operation to be cancelled; one that has ended or is gone is no error.
 

@@ -207,7 +207,12 @@ class Submission:
         self._unanswered, self._room_delay = carried["unanswered"], carried["room_delay"]
         self._carried_beginning = carried["began_at"]
         if operation:
-            self._remember(operation)  # which a try that has been replaced meanwhile is refused
+            self._stay_current(carried["record"])
+
+    def _stay_current(self, record: dict[str, Any]) -> None:
+        """Write what is known once more, which a try that has been replaced is refused."""
+        with suppress(TransientError):
+            self._memory.write(record)
 
     def start_again(self, request: PreparedRequest) -> Operation:
         """The export of this generation, of which an earlier process was told that there is no room.
@@ -229,6 +234,8 @@ class Submission:
         with suppress(TransientError):
             self._recall()
         self._unseen = self._unseen or name
+        known = Operation({"name": self._unseen}) if self._unseen else None
+        self._stay_current(asdict(self._record or self._new_record(known)))
         if self._unseen:
             with suppress(TransientError):
                 self.operation = self._get(self._unseen)

@@ -226,7 +226,9 @@ class EEImageExportOperator(BaseOperator):
 
     def _break_off(self, context: Context, end: BaseException) -> dict[str, Any]:
         ti: Any = context["ti"]
-        name = ti.xcom_pull(task_ids=self.task_id, key=OPERATION_KEY, map_indexes=ti.map_index)
+        name = None
+        with suppress(Exception):  # the store knows it, too, where there is one
+            name = ti.xcom_pull(task_ids=self.task_id, key=OPERATION_KEY, map_indexes=ti.map_index)
         return self._run(context, lambda run: run.break_off(end, name), goes_on=True)
 
     def _run(

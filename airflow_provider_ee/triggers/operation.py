@@ -174,9 +174,17 @@ class EEOperationTrigger(BaseTrigger):
             if (until := self._until(watch.poller.service)) is not None:
                 watch.look_by(until)
             end: WaitEnd = await watch.end()
-        if isinstance(end.error, OperationError):
-            return WaitEnd([await self._stop(end.error.operation)], end.error)
-        return end
+        if not isinstance(end.error, OperationError):
+            return end
+        last = await self._seen_again(end.error.operation)
+        return WaitEnd([last]) if last.done else WaitEnd([await self._stop(last)], end.error)
+
+    async def _seen_again(self, operation: Operation) -> Operation:
+        """As it is now: while this process stood still, it may have ended in time."""
+        try:
+            return await pollers().look(self._connection, self._open, operation.name)
+        except EarthEngineError:
+            return operation
 
     def _until(self, service: Service) -> float | None:
         """The deadline by the event loop's clock; the machine's may be wrong, and the service's not be known."""
@@ -206,7 +214,7 @@ class EEOperationTrigger(BaseTrigger):
                 if now() - began >= REFUSALS_TOLERATED:
                     raise
                 self.log.warning("The connection could not be opened, trying again: %s", error)
-            await asyncio.sleep(interval)
+            await asyncio.sleep(min(interval, 30.0))
 
     @property
     def _connection(self) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from earthengine.exactly_once_faults import (
     ACTIONS_BETWEEN,
     ACTIONS_DEFERRED,
+    CLOCKS_DISAGREE,
     DEFERRAL_REFUSED,
     DELETED_RUN,
     KILL_AT_ONCE,
@@ -16,8 +17,6 @@ from earthengine.exactly_once_faults import (
     NOBODY_THERE,
     QUEUED,
     RETRIES_LOWERED,
-    ROOM_STRAGGLER,
-    STARTS_LATE,
 )
 from earthengine.exactly_once_service import Export
 from earthengine.exactly_once_triggerer import Triggerer
@@ -45,11 +44,6 @@ class TriggerRow:
     deferred: Deferred
     triggerer: Triggerer | None = None
 
-    @property
-    def straggles(self) -> bool:
-        """Whether room is waited for by a task of which a request may still be on its way."""
-        return not self.deferred.trigger["operations"] and self.deferred.trigger["carried"]["unanswered"]
-
 
 class Airflow:
     """One task instance."""
@@ -61,6 +55,7 @@ class Airflow:
         self.try_number, self.max_tries, self.uid = 0, self.retries, 0
         self.generation = 0
         self.store: dict[str, Any] = {}
+        self.xcoms: dict[str, Any] = {}
         self.worker: Worker | None = None
         self.returned: list[tuple[int, str]] = []
         self.result: str | None = None
@@ -78,7 +73,6 @@ class Airflow:
         """Why nobody may have heard that the task was ended while it was deferred."""
         self.overruled = False
         """Whether a try was deferred which could not know that it had been put an end to."""
-        self.replaced_defers = self.cleaned_up_late = False
         self.deleted_unheard = False
         self._deferrals = 0
         self._resumes: tuple[str, dict[str, Any]] | None = None
@@ -94,6 +88,7 @@ class Airflow:
             return
         self.try_number += 1
         self.try_began = self.world.now
+        self.xcoms.clear()
         self._run(None)
 
     def _go_on(self, uid: int) -> None:
@@ -124,6 +119,7 @@ class Airflow:
         else:
             self.had_a_last_word = worker.knows_the_end = True
             self._fail(for_good=isinstance(failure, AirflowFailException))
+            self._check_failure(worker)
             if self.state == "up_for_retry" and any(e.generation == self.generation for e in worker.cancelled):
                 self.world.violate(f"wrongly cancelled: {worker} cancels what its retry would go on with")
 
@@ -192,8 +188,7 @@ class Airflow:
         overruled = self.worker
         # Airflow 2 writes without looking what the task is meanwhile.
         if not self.is_current(worker):
-            self.overruled |= in_time
-            self.replaced_defers |= worker.try_number != self.try_number and not in_time
+            self._put_back(worker, in_time=in_time)
         self.had_a_last_word = False
         self._deferrals += 1
         self.trigger = TriggerRow(self._deferrals, deferred)
@@ -204,6 +199,12 @@ class Airflow:
             self.world.after(KILL_SLOWLY, overruled.kill)
         self._set("deferred", ACTIONS_DEFERRED)
         self.look_at_triggers()
+
+    def _put_back(self, worker: Worker, *, in_time: bool) -> None:
+        if in_time:
+            self.overruled = True
+        else:
+            self.world.violate(f"overruled: {worker} defers, though it was told that its task has ended")
 
     def _refuse(self, worker: Worker, *, in_time: bool) -> None:
         self.world.tell(f"Airflow refuses the deferral of {worker}")
@@ -280,8 +281,6 @@ class Airflow:
 
     def _end_deferral(self) -> None:
         self.ended_while_deferred = True
-        if self.trigger and self.trigger.straggles:
-            self.excuses.add(ROOM_STRAGGLER)
         if not any(triggerer.hears_of(self.trigger) for triggerer in self.triggerers):
             self.excuses.add(NOBODY_THERE)
             self.deleted_unheard |= self.deleted
@@ -308,6 +307,7 @@ class Airflow:
     def _delete(self, *, again: bool) -> None:
         self.uid += 1
         self.state, self.deleted = None, True
+        self.xcoms.clear()
         if again:
             self.world.after(LATER, self._make_anew)
 
@@ -324,18 +324,40 @@ class Airflow:
     def check_start(self, worker: Worker) -> None:
         """A task whose time is over starts nothing any more."""
         if self.is_current(worker) and self.time_is_over:
-            self.world.known_holes.add(STARTS_LATE)
+            self.world.violate("overtime: an export is started though the time of its task is over")
+        if not any(export.generation == worker.generation for export in worker.cancelled):
+            return
+        if any(self.world.scenario.workers_ahead):
+            self.world.known_holes.add(CLOCKS_DISAGREE)
+        else:
+            self.world.violate(f"lost: {worker} has cancelled its own export, and starts another")
+
+    def _check_failure(self, worker: Worker) -> None:
+        """A task whose export has succeeded does not fail, unless nobody can see that."""
+        if self.state != "failed" or worker.kill_switch.pressed or self.world.service_was_down:
+            return
+        for export in self.world.service.exports:
+            if export.generation == self.generation and export.could_be_seen_to_succeed(self.world.now):
+                self.world.violate(f"lost: the task fails, though {export.name} has succeeded")
 
     def check_cancel(self, canceller: Worker | Triggerer, export: Export) -> None:
         """Nobody cancels what the task has returned, nor a triggerer what it waits for."""
         if self.state == "success" and self.result == export.name:
             self.world.violate(f"lost: {canceller} cancels the export that the task has returned")
-        if not self._waits_for(export):
-            return
         if isinstance(canceller, Triggerer):
+            wrong = self._waits_for(export)
+        else:
+            wrong = not self.is_current(canceller) and self._holds(export) and not self.time_is_over
+        if wrong:
             self.world.violate(f"wrongly cancelled: {canceller} cancels an export that is waited for")
-        elif not self.is_current(canceller) and canceller.frozen_until > canceller.asked_at:
-            self.cleaned_up_late = True
+
+    def _holds(self, export: Export) -> bool:
+        """Whether the try that goes on now is known to go on with an export."""
+        if export.generation != self.generation:
+            return False
+        if self.trigger and self.state == "deferred":
+            return export.name in self.trigger.deferred.trigger["operations"]
+        return self.state == "running" and self.worker is not None and self.worker.operation == export.name
 
     def _waits_for(self, export: Export) -> bool:
         goes_on = self.state in ("running", "deferred", "scheduled", "up_for_retry")

@@ -43,17 +43,9 @@ NOT_TOLD = "Airflow did not answer to the trigger that asked whether the task wa
 DEFERRAL_REFUSED = "a task was ended in the moment between its last look and its deferral"
 LEFT_BY_DELETED_RUN = "what a deleted run has left is found only once its request id is refused to another run"
 OVERRULED = "before 3.3 Airflow takes the deferral of a try that a user or another try has put an end to"
+CLOCKS_DISAGREE = "where a worker's clock is wrong, what an earlier try has started looks like a deleted run's"
 RETRIES_LOWERED = "a clear after retries was lowered by as many as there were tries looks like a retry"
 DELETED_RUN = "without a memory a retry adopts what a deleted run of the same id has left"
-
-# What the code does not hold yet, and could.
-STARTS_LATE = (
-    "a wait for room, or an adopted export that the limit has cancelled, ends in an export after the time"
-)
-NOT_OPENED = "one failure to open the connection keeps a trigger from cancelling what a user has ended"
-CLEANED_UP_LATE = "a worker frozen while it cleans up cancels what the next try has started"
-ROOM_STRAGGLER = "a task ended while it waits for room leaves what its unanswered request starts"
-REPLACED_DEFERS = "before 3.3 a replaced try defers, though it is told so when it looks"
 
 
 class Died(BaseException):

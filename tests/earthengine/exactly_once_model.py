@@ -23,11 +23,9 @@ from types import SimpleNamespace
 
 from earthengine.exactly_once_airflow import Airflow
 from earthengine.exactly_once_faults import (
-    CLEANED_UP_LATE,
     FREEZING,
     LEFT_BY_DELETED_RUN,
     OVERRULED,
-    REPLACED_DEFERS,
     STRAGGLER_FORGOTTEN,
     SUCCESS_BY_MARK,
     Fault,
@@ -50,7 +48,7 @@ class Scenario:
     :param remembers: whether there is a task state store and triggers are told of kills (Airflow 3.3); else Airflow
         2.11's database is asked.
     :param deferrable: whether it waits in a triggerer.
-    :param full: how the first request is refused, for there is no room.
+    :param first: what strikes the first request that nothing else strikes.
     :param timeout: its ``wait_timeout``.
     :param poll: seconds between two looks.
     :param triggerers: how many there are; another comes in the place of one that died, ``triggerer_back`` seconds
@@ -63,7 +61,7 @@ class Scenario:
     remembers: bool = True
     retries: int = 1
     deferrable: bool = False
-    full: str = ""
+    first: str = ""
     timeout: float | None = None
     poll: float = 6_000.0
     triggerers: int = 2
@@ -133,6 +131,11 @@ class World:
         kinds = self._faults.values()
         return any(kind in FREEZING or kind == "unavailable" or kind.startswith("clear") for kind in kinds)
 
+    @property
+    def service_was_down(self) -> bool:
+        """Whether somebody's look has failed, or was refused."""
+        return any(kind in ("unavailable", "forbidden", "refused for hours") for kind in self._faults.values())
+
     def tell(self, what: str) -> None:
         self.story.append(f"{self.now:8.1f}  {what}")
 
@@ -140,10 +143,6 @@ class World:
         self.tell(f"VIOLATION {what}")
         if self.airflow.overruled:
             self.known_holes.add(OVERRULED)
-        elif self.airflow.replaced_defers:
-            self.known_holes.add(REPLACED_DEFERS)
-        elif self.airflow.cleaned_up_late:
-            self.known_holes.add(CLEANED_UP_LATE)
         else:
             self.violations.append(what)
 

@@ -58,9 +58,23 @@ class Export:
             return "FAILED"
         return "SUCCEEDED" if self.succeeded else "RUNNING"
 
+    def could_be_seen_to_succeed(self, now: float) -> bool:
+        """Whether it has succeeded so long ago that somebody could know."""
+        return self.state(now) in ("RUNNING", "SUCCEEDED") and now >= self.created + EXPORT_TAKES + 2 * TRIP
+
 
 _TRANSIENT = "503 Service Unavailable"
-_BEFORE_EXPORT = ("die", "late", "unavailable", "full", "full, id burnt", "refused", "timeout, late", "lag")
+_BEFORE_EXPORT = (
+    "die",
+    "late",
+    "unavailable",
+    "full",
+    "full, id burnt",
+    "refused",
+    "timeout, late",
+    "lag",
+    "sent twice",
+)
 _AFTER_EXPORT = ("die", "lost")
 _LISTING = ("die", "unavailable", "forbidden")
 _GETTING = ("die", "unavailable", "export fails")
@@ -72,8 +86,8 @@ class Service:
     def __init__(self, world: World) -> None:
         self.world = world
         self.exports: list[Export] = []
-        self.full = world.scenario.full
-        """How the first request is refused."""
+        self.first = world.scenario.first
+        """What strikes the first request."""
         self.refuses_until = 0.0
         """Looks of triggerers."""
         self._ids: set[str] = set()
@@ -123,7 +137,7 @@ class Service:
             "metadata": {
                 "state": state,
                 "description": export.description,
-                "createTime": datetime.fromtimestamp(created, timezone.utc).isoformat(timespec="microseconds"),
+                "createTime": _timestamp(created, whole=export is self.exports[0]),
             },
         }
         if state == "CANCELLED":
@@ -149,6 +163,12 @@ class Service:
             export.failed = True
 
 
+def _timestamp(time: float, *, whole: bool) -> str:
+    """As the service writes it: without a fraction where that is zero, as it is of the first export."""
+    told = datetime.fromtimestamp(int(time) if whole else time, timezone.utc)
+    return told.isoformat().replace("+00:00", "Z")
+
+
 class Line:
     """A worker's connection with the service; has the shape of an ``EarthEngineClient``."""
 
@@ -161,6 +181,8 @@ class Line:
     def export(self, kind: str, body: bytes) -> dict[str, Any]:
         worker = self.worker
         fault = worker.meets("POST", *_BEFORE_EXPORT, *FREEZING, *ACTIONS)
+        if fault is None:
+            fault, self._service.first = self._service.first, ""
         worker.travel()
         if fault == "late":
             self._world.after(LATE, lambda: self._service.arrive_late(body, worker))
@@ -171,12 +193,13 @@ class Line:
             raise TransientError("timeout")
         if fault == "unavailable":
             raise TransientError(_TRANSIENT)
-        self._service.full, full = "", self._service.full or fault or ""
-        if full.startswith("full"):
-            if full == "full, id burnt":
+        if fault in ("full", "full, id burnt"):
+            if fault == "full, id burnt":
                 self._service.burn(body)
             self._answer()
             raise QuotaError("Too many tasks already in the queue")
+        if fault == "sent twice":  # by somebody on the way
+            self._service.arrive_late(body, worker)
         if fault == "refused":
             self._answer()
             raise RequestError("400 no")
@@ -186,7 +209,7 @@ class Line:
             self._answer()
             raise
         worker.travel()
-        if worker.meets("answer to POST", *_AFTER_EXPORT, *FREEZING, *ACTIONS) == "lost":
+        if "lost" in (fault, worker.meets("answer to POST", *_AFTER_EXPORT, *FREEZING, *ACTIONS)):
             raise TransientError("connection lost")
         self._answer()
         return self._service.resource(export)
@@ -266,7 +289,7 @@ class TriggererLine:
             self._triggerer.could_not(CANCEL_REFUSED)
             raise AuthError("403")
         if fault == "trigger breaks":
-            raise ZeroDivisionError("a fault of ours, or of Airflow's")
+            self._triggerer.break_triggers()
         if fault == "refused for hours":
             self._service.refuses_until = now + REFUSES
         if fault == "export fails":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +158,7 @@ class Worker:
         """Whether it was told, in time to act on it, that no other try follows."""
         self.could_ask = True
         """Whether Airflow has answered when it was asked last."""
-        self.frozen_until = self.asked_at = 0.0
+        self.frozen_until = 0.0
         self.cancelled: list[Export] = []
         self.run_: export_run.ExportRun | None = None
         self.ahead, self.up_for = self.world.next_clock()
@@ -276,7 +276,6 @@ class Worker:
         """Airflow tells it how things are."""
         self.knows_the_end = self.world.airflow.state in ("failed", "success")
         self.could_ask = True
-        self.asked_at = self.world.now
 
     # Time
 
@@ -322,7 +321,8 @@ def simulated_context(worker: Worker) -> dict[str, Any]:
         max_tries=worker.max_tries,
         run_id="run",
         map_index=-1,
-        xcom_push=lambda key, value: None,
+        xcom_push=partial(push_xcom, worker),
+        xcom_pull=lambda key, **_: pulled_xcom(worker, key),
     )
     context: dict[str, Any] = {"ti": ti}
     if worker.world.scenario.remembers:
@@ -332,6 +332,19 @@ def simulated_context(worker: Worker) -> dict[str, Any]:
         ti.refresh_from_db = None
         ti.read = lambda: (told_state(worker), airflow.try_number)
     return context
+
+
+def push_xcom(worker: Worker, key: str, value: Any) -> None:
+    """XComs are taken from whoever sends them, as long as there is a task instance."""
+    if worker.world.airflow.deleted:
+        raise ConnectionError("404 there is no such task instance")
+    worker.world.airflow.xcoms[key] = value
+
+
+def pulled_xcom(worker: Worker, key: str) -> Any:
+    if worker.meets("XCom", "die", "unavailable", *FREEZING, *ACTIONS) == "unavailable":
+        raise ConnectionError("Airflow does not answer")
+    return worker.world.airflow.xcoms.get(key)
 
 
 def told_state(worker: Worker) -> str | None:
@@ -372,7 +385,6 @@ class Store:
 
     def _call(self, what: str) -> str | None:
         fault = self._worker.meets(what, "die", "unavailable", "lost", *FREEZING, *ACTIONS)
-        self._worker.asked_at = self._worker.world.now
         self._worker.travel(0.1)
         if self._airflow.uid != self._worker.uid:
             return "replaced"

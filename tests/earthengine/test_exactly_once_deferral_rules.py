@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from earthengine.exactly_once_faults import FREEZING_TRIGGERER
+from earthengine.exactly_once_faults import FREEZING, FREEZING_TRIGGERER
 from earthengine.exactly_once_model import Scenario, explore
 from earthengine.exactly_once_mutation import Mutation
 
-from airflow_provider_ee.earthengine import submission
+from airflow_provider_ee.earthengine import operation as resources
+from airflow_provider_ee.earthengine import polling, submission
 from airflow_provider_ee.operators import export, export_run, task_try
 from airflow_provider_ee.triggers import operation
 
@@ -15,22 +18,36 @@ POLL = 11_000.0
 DEFERRED = Scenario(deferrable=True, poll=POLL)
 DEFERRED_ON_2 = Scenario(deferrable=True, poll=POLL, remembers=False)
 NO_RETRY_ON_2 = Scenario(deferrable=True, poll=POLL, retries=0, remembers=False)
-FULL = Scenario(deferrable=True, poll=POLL, full="full")
-FULL_NO_RETRY_ON_2 = Scenario(deferrable=True, poll=POLL, full="full", retries=0, remembers=False)
+FULL = Scenario(deferrable=True, poll=POLL, first="full")
+FULL_ON_2 = Scenario(deferrable=True, poll=POLL, first="full", remembers=False)
+FULL_FOR_TOO_LONG = Scenario(deferrable=True, poll=POLL, first="full", timeout=30.0)
 LIMITED = Scenario(deferrable=True, poll=POLL, timeout=8_000.0)
 LEFT_ALONE = Scenario(deferrable=True, poll=POLL, timeout=8_000.0, triggerers=1, triggerer_back=20_000.0)
+LEFT_ALONE_TO_THE_END = Scenario(
+    deferrable=True, poll=POLL, timeout=10_500.0, triggerers=1, triggerer_back=20_000.0
+)
 MARKS = ("mark failed", "mark success")
 FROZEN = tuple(FREEZING_TRIGGERER)
+FROZEN_WORKER = next(iter(FREEZING))
 
 MUTATIONS = [
     Mutation(
         "right before deferring the task's state is looked at",
         export_run,
-        "deferred the task.\n        self._check_alive()\n",
-        "deferred the task.\n",
+        "        self._check_running()\n        raise deferral\n",
+        "        raise deferral\n",
         MARKS,
         "orphaned",
         DEFERRED,
+    ),
+    Mutation(
+        "and only a try that is running defers",
+        task_try,
+        'return self.state() == "running"',
+        "return self.state() in LIVING",
+        (FROZEN_WORKER,),
+        "overruled",
+        DEFERRED_ON_2,
     ),
     Mutation(
         "a trigger that another triggerer has taken over cancels nothing",
@@ -87,6 +104,15 @@ MUTATIONS = [
         DEFERRED_ON_2,
     ),
     Mutation(
+        "a connection that cannot be opened to cancel is tried again",
+        polling,
+        "_, service = await _asked(self._open, connection, opening)\n        with suppress",
+        "_, service = await self._open(connection, opening)\n        with suppress",
+        ("unavailable", "mark failed"),
+        "orphaned",
+        DEFERRED,
+    ),
+    Mutation(
         "the trigger knows whose the operation is",
         export,
         "owner=task_try.names._asdict() if self.cancel_on_kill else None,",
@@ -114,6 +140,33 @@ MUTATIONS = [
         LIMITED,
     ),
     Mutation(
+        "where another try has taken its place meanwhile, that worker is told so",
+        submission,
+        '            self._stay_current(carried["record"])\n',
+        "            pass\n",
+        ("forbidden", FROZEN_WORKER),
+        "wrongly cancelled",
+        LIMITED,
+    ),
+    Mutation(
+        "no other export is started once the time is over",
+        export_run,
+        "                self._check_time(operation)\n",
+        "",
+        ("SIGTERM", "cancelled for an earlier try"),
+        "overtime",
+        LIMITED,
+    ),
+    Mutation(
+        "nor after a wait for room",
+        submission,
+        "        if self.is_over(self._room_timeout):\n",
+        "        if False:\n",
+        (),
+        "overtime",
+        FULL_FOR_TOO_LONG,
+    ),
+    Mutation(
         "Airflow itself ends a wait that no triggerer ends",
         export,
         "timeout = None if left is None else timedelta(seconds=left) + self.deferral_backstop",
@@ -125,20 +178,47 @@ MUTATIONS = [
     Mutation(
         "what Airflow itself ends is cancelled",
         export,
-        "return self._run(context, lambda run: run.break_off(end))",
+        "return self._break_off(context, end)",
         "raise end",
         ("die",),
         "orphaned",
         LEFT_ALONE,
     ),
     Mutation(
+        "but what has ended by then is returned",
+        export_run,
+        "            if operation is None or not operation.done:\n                raise error\n",
+        "            raise error\n",
+        ("die",),
+        "lost",
+        LEFT_ALONE_TO_THE_END,
+    ),
+    Mutation(
         "on the last try, what a trigger that broke has watched is cancelled",
         export_run,
-        "            self._submission.expect()\n",
-        "",
+        "operation = self._submission.recover(name)\n",
+        "operation = None\n",
         ("trigger breaks",),
         "orphaned",
         NO_RETRY_ON_2,
+    ),
+    Mutation(
+        "and without a memory it is known from the XCom",
+        export,
+        "run.break_off(end, name)",
+        "run.break_off(end, None)",
+        ("trigger breaks",),
+        "orphaned",
+        NO_RETRY_ON_2,
+    ),
+    Mutation(
+        "a try that was replaced while it was deferred is told so when it was broken off",
+        submission,
+        "        self._stay_current(asdict(self._record or self._new_record(known)))\n",
+        "",
+        ("die", tuple(FREEZING)[1]),
+        "wrongly cancelled",
+        replace(LEFT_ALONE, remembers=False),
     ),
     Mutation(
         "an adopted export is known as such to the worker that goes on",
@@ -150,31 +230,31 @@ MUTATIONS = [
         DEFERRED,
     ),
     Mutation(
-        "the worker that goes on knows which request it sends again",
+        "the worker that goes on knows that the task was cleared",
         submission,
         '        self._take_in(carried["record"])\n',
-        "        self._number += 1\n",
-        ("timeout, late", "late"),
-        "doubled",
+        "",
+        ("late", "clear"),
+        "orphaned",
         FULL,
     ),
     Mutation(
-        "and that an earlier one may still be on its way",
+        "what may have been started is looked for before room is waited for",
         submission,
-        'self._unanswered, self._room_delay = carried["unanswered"], carried["room_delay"]',
-        'self._unanswered, self._room_delay = False, carried["room_delay"]',
-        ("timeout, late", "refused"),
+        "found = self._look_patiently() if unanswered and self._postpones else None",
+        "found = None",
+        ("timeout, late", *MARKS),
         "orphaned",
-        FULL_NO_RETRY_ON_2,
+        FULL,
     ),
     Mutation(
         "a wait for room is not begun by a task that has been ended",
         export_run,
-        "            self._check_alive()\n            raise Deferral(self._submission.carried(), room",
-        "            raise Deferral(self._submission.carried(), room",
-        ("timeout, late", *MARKS),
-        "orphaned",
-        FULL,
+        "            self._check_running()\n            raise self._deferral(",
+        "            raise self._deferral(",
+        MARKS,
+        "overruled",
+        FULL_ON_2,
     ),
     Mutation(
         "a deferred task that was cleared cancels what it has left",
@@ -191,6 +271,15 @@ MUTATIONS = [
         "generation=self.max_tries,",
         "generation=0,",
         ("clear",),
+        "lost",
+        DEFERRED,
+    ),
+    Mutation(
+        "an export is as old as it says, with a fraction or without",
+        resources,
+        r"(.+?)(?:(\.\d{1,6})\d*)?(Z|",
+        r"(.+?)(\.\d{1,6})?\d*(Z|",
+        ("sent twice", "die", "delete, run again"),
         "lost",
         DEFERRED,
     ),

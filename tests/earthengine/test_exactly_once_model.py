@@ -11,6 +11,7 @@ from airflow_provider_ee.earthengine import submission
 from airflow_provider_ee.operators import export_run, task_try
 
 WAITS, SUBMITS = Scenario(), Scenario(waits=False)
+ANSWER_LOST = Scenario(first="lost")
 WAITS_ON_2, SUBMITS_ON_2 = Scenario(remembers=False), Scenario(waits=False, remembers=False)
 
 
@@ -66,7 +67,7 @@ MUTATIONS = [
         "generation=self.max_tries,",
         "generation=self.max_tries - self._task.retries,",
         ("die", "retries - 1", "retries + 1"),
-        "doubled",
+        "lost",
         WAITS,
     ),
     Mutation(
@@ -135,8 +136,8 @@ MUTATIONS = [
     Mutation(
         "what the memory names is cancelled though it could not be looked at",
         submission,
-        "        if self._unseen:\n",
-        "        if False:\n",
+        "        if self._unseen:\n            return Operation({",
+        "        if False:\n            return Operation({",
         ("die", "unavailable"),
         "orphaned",
         WAITS,
@@ -144,11 +145,20 @@ MUTATIONS = [
     Mutation(
         "an answer that was lost is looked for before the task fails for good",
         export_run,
-        "submission.operation or submission.find_unanswered()",
+        "submission.operation or self._found_unanswered()",
         "submission.operation",
         ("late", "unavailable"),
         "orphaned",
         WAITS,
+    ),
+    Mutation(
+        "and is cancelled only if no other try has gone on with it meanwhile",
+        export_run,
+        "return None if operation and self._task_try.is_replaced() else operation",
+        "return operation",
+        ("clear, SIGTERM at once", FROZEN[1]),
+        "wrongly cancelled",
+        ANSWER_LOST,
     ),
     Mutation(
         "a kill cancels nothing that a retry would go on with",
