@@ -11,6 +11,9 @@ AIRFLOW2 := .build/airflow2
 # Its netCDF files are the source of the sample catalog; what it depends on is not needed.
 SAMPLE_SOURCE := xarray-spatial==0.5.3
 
+# The model of the exactly-once protocol is the same everywhere, and explored by `make test` alone.
+ONCE := not e2e and not explores
+
 # For the plot of `make bench`: what Airflow does not bring of it.
 PLOT := matplotlib==3.10.9 contourpy==1.3.2 cycler==0.12.1 fonttools==4.65.0 kiwisolver==1.5.1 pillow==12.3.0
 
@@ -32,7 +35,7 @@ test: ## all tests, on Airflow 3
 
 test-airflow2: ## all tests, on Airflow 2.11 and the lowest versions that are supported
 	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
-	@$(AIRFLOW2)/bin/python -m pytest -n auto --dist worksteal $(PYTEST)
+	@$(AIRFLOW2)/bin/python -m pytest -n auto --dist worksteal -m "$(ONCE)" $(PYTEST)
 
 test-pythons: ## all tests on Airflow 3, on each other Python that is found
 	$(call test_on,3.10,$(call find_python,3.10))
@@ -40,7 +43,7 @@ test-pythons: ## all tests on Airflow 3, on each other Python that is found
 	$(call test_on,3.13,$(call find_python,3.13))
 
 define test_on
-	@if [ -n "$(2)" ]; then $(MAKE) test PYTHON=$(2) AIRFLOW3=.build/airflow3-python$(1) PYTEST=-q; \
+	@if [ -n "$(2)" ]; then $(MAKE) test PYTHON=$(2) AIRFLOW3=.build/airflow3-python$(1) PYTEST='-q -m "$(ONCE)"'; \
 	else echo "Python $(1) is not found; its tests are skipped."; fi
 endef
 

@@ -22,6 +22,8 @@ from earthengine.exactly_once_faults import (
 )
 from earthengine.exactly_once_model import Scenario, World, explore
 
+pytestmark = pytest.mark.explores
+
 POLL = 11_000.0  # longer than an export takes: every look is one more point for faults
 WAIT_TIMEOUT = 8_000.0
 HOUR = 3_600.0

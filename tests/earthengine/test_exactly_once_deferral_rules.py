@@ -14,6 +14,8 @@ from airflow_provider_ee.earthengine import polling, submission
 from airflow_provider_ee.operators import export, export_run, task_try
 from airflow_provider_ee.triggers import operation
 
+pytestmark = pytest.mark.explores
+
 POLL = 11_000.0
 DEFERRED = Scenario(deferrable=True, poll=POLL)
 DEFERRED_ON_2 = Scenario(deferrable=True, poll=POLL, remembers=False)
