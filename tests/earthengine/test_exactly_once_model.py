@@ -17,6 +17,7 @@ WAITS_ON_2, SUBMITS_ON_2 = Scenario(remembers=False), Scenario(waits=False, reme
 
 pytestmark = pytest.mark.explores
 
+
 def test_without_faults_one_request_starts_one_export() -> None:
     world = World(WAITS).run()
     assert world.airflow.state == "success"
