@@ -126,6 +126,7 @@ class EEImageExportOperator(BaseOperator):
     list_grace: Sequence[float] | None = None
     """Seconds between looks for an operation that a list does not show yet; None: two minutes in all."""
     _kill_switch: KillSwitch | None = None
+    _rendered_expression: Any = None
 
     def __init__(
         self,
@@ -332,7 +333,11 @@ class EEImageExportOperator(BaseOperator):
     ) -> Any:
         """Render one field; the expression in its own way."""
         if content is self.expression:
-            return self._render_expression(content, context, jinja_env or self.get_template_env())
+            # Airflow 2's dag.test() renders a task that goes on once more.
+            if self._rendered_expression is None or content is not self._rendered_expression:
+                environment = jinja_env or self.get_template_env()
+                self._rendered_expression = self._render_expression(content, context, environment)
+            return self._rendered_expression
         return super().render_template(content, context, jinja_env, seen_oids)
 
     def _render_expression(self, given: Any, context: Context, environment: Any) -> Any:

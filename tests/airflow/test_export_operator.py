@@ -54,6 +54,16 @@ def test_the_operation_is_returned_and_the_destination_is_told(
     assert run.ti.xcoms == {"destination": "gs://bucket/prefix", "operation": operation["name"]}
 
 
+def test_a_task_that_is_rendered_once_more_keeps_its_expression(run: Any, tmp_path: Any) -> None:
+    (tmp_path / "seven.json").write_text(json.dumps(constant_image()).replace("7", "{{ params.value }}"))
+    run.dag.template_searchpath = [str(tmp_path)]
+    run.context["params"] = {"value": 7}
+    operator = run.render(build(run, expression="seven.json"))
+    once = operator.expression
+    assert json.loads(once) == constant_image()
+    assert run.render(operator).expression == once
+
+
 def test_every_argument_is_rendered(run: Any, sent: Any) -> None:
     run.context["params"] = {"value": 7, "grid": GRID, "cog": True, "chain": "robot@p.iam.gserviceaccount.com"}
     request = requested(
