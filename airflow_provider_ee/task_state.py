@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from airflow_provider_ee.earthengine.polling import in_thread
+from airflow_provider_ee.earthengine.aside import in_thread
 
 _PATIENCE = 10.0  # seconds
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import Protocol
+
+
+def jitter() -> float:
+    """What to stretch a pause by, so that those who failed together do not come back together."""
+    return random.uniform(1.0, 1.25)  # noqa: S311 (nothing is secret about it)
 
 
 class Clock(Protocol):

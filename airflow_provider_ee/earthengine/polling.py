@@ -16,31 +16,20 @@ https://developers.google.com/earth-engine/reference/rest/v1/projects.operations
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import json
 import logging
-import random
-import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable
-from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
 
-from airflow_provider_ee.earthengine.errors import (
-    AuthError,
-    EarthEngineError,
-    NotFoundError,
-    RequestError,
-    TransientError,
-)
+from airflow_provider_ee.earthengine.aside import detached, in_thread
+from airflow_provider_ee.earthengine.clock import jitter
+from airflow_provider_ee.earthengine.errors import AuthError, EarthEngineError, NotFoundError, TransientError
 from airflow_provider_ee.earthengine.operation import Operation, operation_id
+from airflow_provider_ee.earthengine.watch import Judge, Look, Watch
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-Look = Operation | EarthEngineError
-"""What a sweep has for a watch."""
 
 # Sweeps are at least this far apart, so that those who arrive one after the other are looked for together.
 _GAP = 5.0
@@ -57,15 +46,10 @@ _INSTEAD_OF_PAGES = 200
 _DOWN = 3
 # Seconds for which a list that was refused is not asked for.
 _LIST_REFUSED = 600.0
-_CANCELS_AT_ONCE = 32
 _GETS_AT_ONCE = 4
 _PAGE = 500  # operations, of the official clients' lists and of ours
 # So many are told of a page before others in the event loop have their turn.
 _TOLD_AT_ONCE = 50
-# Seconds after which a watch is told that no look could be had at the moment that it asked for.
-_LATE = 30.0
-# Seconds for which those who come with the same connection share what it was found to hold.
-_CONNECTION_KEPT = 60.0
 
 
 class Service(Protocol):
@@ -77,155 +61,6 @@ class Service(Protocol):
     def list_texts(self, token: str | None = None) -> tuple[list[tuple[str, str]], str | None]: ...
     def get_operation(self, name: str) -> dict[str, Any]: ...
     def cancel_operation(self, name: str) -> None: ...
-
-
-class Caller(NamedTuple):
-    """Who looks, and where; those for whom it is the same can look together."""
-
-    endpoint: str
-    project: str
-    identity: str
-
-
-Opening = Callable[[], Coroutine[Any, Any, tuple[Caller, Service]]]
-"""Opens a connection."""
-
-
-async def in_thread(function: Callable[..., _T], *arguments: Any) -> _T:
-    """Call what blocks.
-
-    In a thread of its own: those of an executor are shared with all that runs in the process, and its end waits
-    for them.
-    """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[_T] = loop.create_future()
-
-    def settle(result: Any, error: BaseException | None) -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def call() -> None:
-        result, error = None, None
-        try:
-            result = function(*arguments)
-        except BaseException as raised:
-            error = raised
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle, result, error)
-
-    threading.Thread(target=call, name="earth-engine", daemon=True).start()
-    return await future
-
-
-def detached(coroutine: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
-    """A task that belongs to nobody: without the context of its caller, into whose log it would write."""
-    return contextvars.Context().run(asyncio.get_running_loop().create_task, coroutine)
-
-
-class Watch:
-    """Somebody who waits for operations.
-
-    Its judge is told each look and comes to an end some time. It is called in the context of whoever waits, so it
-    writes into the right log; only its end wakes them. Thousands that were woken at each look would be much work,
-    for the garbage collector above all.
-
-    :param names: of the operations.
-    :param interval: seconds between two looks.
-    :param not_before: moment of the event loop's clock before which nothing is told.
-    :param judge: called with this watch, the name of an operation, and the look; returns an end, or None to go on.
-    """
-
-    def __init__(
-        self, poller: Poller, names: Iterable[str], interval: float, not_before: float, judge: Judge
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.interval = interval
-        self.due = self.not_before = not_before
-        self.seen_at = float("-inf")
-        self.failed = False
-        self.awaited = {operation_id(name): name for name in names}
-        """What is still waited for: id -> name."""
-        self.poller = poller
-        self._judge, self._context = judge, contextvars.copy_context()
-        self._end: asyncio.Future[Any] = self._loop.create_future()
-        self._alarm: asyncio.TimerHandle | None = None
-
-    async def end(self) -> Any:
-        """What the judge has come to."""
-        return await self._end
-
-    def look_by(self, moment: float) -> None:
-        """Look sooner than after the interval.
-
-        :param moment: of the event loop's clock; soon after it a look is told in any case, be it only that there
-            was none.
-        """
-        if moment < self.due:
-            self.due = max(moment, self.not_before)
-            self.poller.hurry(self.due)
-        late = max(moment, self._loop.time()) + _LATE
-        if self._alarm is None or abs(self._alarm.when() - late) > 1.0:
-            self._stop_alarm()
-            self._alarm = self._loop.call_at(late, self._tell_late)
-
-    def drop(self, name: str) -> None:
-        """Wait for it no longer."""
-        self.poller.forget(self, self.awaited.pop(operation_id(name)))
-
-    def leave(self) -> None:
-        """Wait no longer."""
-        self._stop_alarm()
-        self.poller.leave(self)
-
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.leave()
-
-    def tell(self, identity: str, look: Look, *, at: float, own: bool) -> None:
-        """Hand over a look, made in the sweep that began at a moment; a failure may be its own, or everybody's."""
-        if at < self.not_before:
-            return
-        self.due = at + self.interval
-        if isinstance(look, Operation):
-            self.failed, self.seen_at = False, at
-        else:
-            self.failed = self.failed or own
-        self._ask_judge(self.awaited[identity], look)
-
-    def tell_broken(self, error: BaseException) -> None:
-        """There will be no looks any more."""
-        if not self._end.done():
-            self._end.set_exception(error)
-
-    def _tell_late(self) -> None:
-        self._alarm = None
-        for name in list(self.awaited.values()):
-            self._ask_judge(name, TransientError("No look could be had in time."))
-
-    def _ask_judge(self, name: str, look: Look) -> None:
-        if self._end.done():
-            return
-        try:
-            end = self._context.run(self._judge, self, name, look)
-        except Exception as error:
-            self._end.set_exception(error)
-        else:
-            if end is not None:
-                self._end.set_result(end)
-
-    def _stop_alarm(self) -> None:
-        if self._alarm:
-            self._alarm.cancel()
-            self._alarm = None
-
-
-Judge = Callable[[Watch, str, Look], Any]
 
 
 class Poller:
@@ -433,114 +268,15 @@ class Poller:
             watch.tell(identity, look, at=began, own=own)
 
     async def _asked(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        return await _asked(self._call, function, *arguments)
+        return await asked(self._call, function, *arguments)
 
 
-async def _asked(call: Callable[..., Awaitable[_T]], *arguments: Any) -> _T:
+async def asked(call: Callable[..., Awaitable[_T]], *arguments: Any) -> _T:
     """Call somebody; where that fails and may pass, once more after a pause."""
     for pause in _PAUSES:
         try:
             return await call(*arguments)
         except TransientError as error:
             wait = max(pause, min(error.retry_after or 0.0, _LONGEST_PAUSE))
-            await asyncio.sleep(wait * random.uniform(1.0, 1.25))  # noqa: S311 (nothing is secret about it)
+            await asyncio.sleep(wait * jitter())
     return await call(*arguments)
-
-
-class Pollers:
-    """The pollers of an event loop: one for all who look at the same with the same identity.
-
-    :param call: how a blocking function is called.
-    """
-
-    def __init__(self, *, call: Callable[..., Awaitable[Any]] = in_thread) -> None:
-        self.running: dict[Caller, Poller] = {}
-        self._call = call
-        self._cancels = asyncio.Semaphore(_CANCELS_AT_ONCE)
-        self._opened: dict[Hashable, tuple[float, asyncio.Task[tuple[Caller, Service]]]] = {}
-
-    async def watch(
-        self,
-        connection: Hashable,
-        opening: Opening,
-        names: Iterable[str],
-        interval: float,
-        judge: Judge,
-        *,
-        first_look: float = 0.0,
-    ) -> Watch:
-        """Begin to look at operations.
-
-        :param connection: what tells connections apart.
-        :param opening: opens it.
-        :param interval: seconds between two looks.
-        :param judge: told each look.
-        :param first_look: seconds until the first one, at least.
-        """
-        caller, service = await self._open(connection, opening)
-        if caller not in self.running:
-            self.running[caller] = self._poller(caller, service, opening)
-        return self.running[caller].watch(names, interval, judge, first_look=first_look)
-
-    async def look(self, connection: Hashable, opening: Opening, name: str) -> Operation:
-        """Look at an operation at once, for oneself alone.
-
-        :raises EarthEngineError: if it cannot be seen.
-        """
-        _, service = await _asked(self._open, connection, opening)
-        return Operation(await _asked(self._one_of_few, service.get_operation, name))
-
-    async def cancel(self, connection: Hashable, opening: Opening, name: str) -> None:
-        """Ask for an operation to be cancelled; one that has ended or is gone is no error.
-
-        :raises EarthEngineError: if that could not be done, not even a little later.
-        """
-        _, service = await _asked(self._open, connection, opening)
-        with suppress(RequestError, NotFoundError):
-            await _asked(self._one_of_few, service.cancel_operation, name)
-
-    async def _one_of_few(self, function: Callable[..., _T], *arguments: Any) -> _T:
-        async with self._cancels:
-            result: _T = await self._call(function, *arguments)
-        return result
-
-    def _poller(self, caller: Caller, service: Service, opening: Opening) -> Poller:
-        async def reopen() -> Service:
-            now, anew = await opening()
-            return anew if now[:2] == caller[:2] else poller.service
-
-        poller = Poller(service, reopen=reopen, ended=lambda: self._end(caller, poller), call=self._call)
-        return poller
-
-    async def _open(self, connection: Hashable, opening: Opening) -> tuple[Caller, Service]:
-        now = asyncio.get_running_loop().time()
-        kept_until, task = self._opened.get(connection, (now, None))
-        if task is None or now >= kept_until:
-            task = detached(opening())
-            self._opened[connection] = (now + _CONNECTION_KEPT, task)
-        try:
-            return await asyncio.shield(task)  # others may wait for it, too
-        except Exception as error:
-            if self._opened.get(connection, (0.0, None))[1] is task:
-                del self._opened[connection]
-            if isinstance(error, EarthEngineError):
-                raise
-            raise TransientError(f"The connection could not be opened: {error}.") from error
-
-    def _end(self, caller: Caller, poller: Poller) -> None:
-        if self.running.get(caller) is poller:
-            del self.running[caller]
-        now = asyncio.get_running_loop().time()
-        # Where nobody is left nothing may be kept: it would keep the event loop.
-        self._opened = {key: kept for key, kept in self._opened.items() if self.running and now < kept[0]}
-
-
-_of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Pollers] = WeakKeyDictionary()
-
-
-def pollers() -> Pollers:
-    """Those of the event loop that runs."""
-    loop = asyncio.get_running_loop()
-    if loop not in _of_loop:
-        _of_loop[loop] = Pollers()
-    return _of_loop[loop]

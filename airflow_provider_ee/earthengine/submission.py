@@ -25,13 +25,13 @@ https://developers.google.com/earth-engine/reference/rest/v1/projects.operations
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_ee.earthengine.attempt import Attempt, Memory, Record
+from airflow_provider_ee.earthengine.clock import jitter
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     DuplicateRequestError,
@@ -61,11 +61,6 @@ _LONGEST_BACKOFF = 60.0
 _OLDER = 10.0
 _MUCH_OLDER = 600.0
 _WORTH_ADOPTING = frozenset({"PENDING", "RUNNING", "SUCCEEDED"})
-
-
-def _jitter() -> float:
-    """Mapped tasks that failed together must not come back together."""
-    return random.uniform(1.0, 1.25)  # noqa: S311 (nothing is secret about it)
 
 
 class Service(Protocol):
@@ -505,7 +500,7 @@ class Submission:
             self._clock.sleep(delay)
 
     def _back_off(self, error: TransientError, lost: int) -> None:
-        delay = min(error.retry_after or 2.0 ** (lost - 1), _LONGEST_BACKOFF) * _jitter()
+        delay = min(error.retry_after or 2.0 ** (lost - 1), _LONGEST_BACKOFF) * jitter()
         self._log.warning("%s Sending the same request again in %.0f s.", error, delay)
         self._clock.sleep(delay)
 
@@ -513,7 +508,7 @@ class Submission:
         left = self._room_timeout - self.waited()
         if left <= 0:
             raise error
-        delay = min(self._room_delay * _jitter(), left)
+        delay = min(self._room_delay * jitter(), left)
         self._room_delay = min(self._room_delay * 2, _MOST_WAIT_FOR_ROOM)
         self._log.info("%s Trying again in %.0f s.", error, delay)
         if self._postpones:

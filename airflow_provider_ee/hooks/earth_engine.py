@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_ee.earthengine.client import EarthEngineClient
     from airflow_provider_ee.earthengine.credentials import CredentialSettings
     from airflow_provider_ee.earthengine.messages import ImageExportRequest
-    from airflow_provider_ee.earthengine.polling import Caller
+    from airflow_provider_ee.earthengine.pollers import Caller
 
 # How a google_cloud_platform connection spells some of our fields.
 _GOOGLE_NAMES = {"scopes": "scope", "anonymous": "is_anonymous"}
@@ -97,7 +97,8 @@ class EarthEngineHook(BaseHook):
         from airflow.providers.common.compat.connection import get_async_connection
         from asgiref.sync import sync_to_async
 
-        from airflow_provider_ee.earthengine.polling import Caller, in_thread
+        from airflow_provider_ee.earthengine.aside import in_thread
+        from airflow_provider_ee.earthengine.pollers import Caller
 
         try:
             self._connection = await get_async_connection(self.ee_conn_id)

@@ -17,8 +17,10 @@ from airflow_provider_ee.earthengine.errors import (
     error_from_operation,
 )
 from airflow_provider_ee.earthengine.operation import Operation
-from airflow_provider_ee.earthengine.polling import Caller, Judge, Look, Service, Watch, pollers
+from airflow_provider_ee.earthengine.pollers import Caller, pollers
+from airflow_provider_ee.earthengine.polling import Service
 from airflow_provider_ee.earthengine.waiting import REFUSALS_TOLERATED, Wait, WaitEnd
+from airflow_provider_ee.earthengine.watch import Judge, Look, Watch
 from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
 from airflow_provider_ee.task_state import LIVING, TaskNames, state_in_triggerer
 
@@ -80,7 +82,8 @@ class EEOperationTrigger(BaseTrigger):
         self.operations = list(operations)
         self.ee_conn_id = ee_conn_id
         self.project_id = project_id
-        self.impersonation_chain = impersonation_chain
+        chain = impersonation_chain
+        self.impersonation_chain = chain if chain is None or isinstance(chain, str) else list(chain)
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.limit = limit
@@ -92,14 +95,13 @@ class EEOperationTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """How another process makes the same trigger."""
-        chain = self.impersonation_chain
         return (
             "airflow_provider_ee.triggers.operation.EEOperationTrigger",
             {
                 "operations": self.operations,
                 "ee_conn_id": self.ee_conn_id,
                 "project_id": self.project_id,
-                "impersonation_chain": chain if chain is None or isinstance(chain, str) else list(chain),
+                "impersonation_chain": self.impersonation_chain,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
                 "limit": self.limit,
@@ -217,9 +219,8 @@ class EEOperationTrigger(BaseTrigger):
             await asyncio.sleep(min(interval, 30.0))
 
     @property
-    def _connection(self) -> tuple[Any, ...]:
-        chain = self.impersonation_chain
-        return self.ee_conn_id, self.project_id, chain if chain is None or isinstance(chain, str) else tuple(chain)
+    def _connection(self) -> tuple[str, str | None, str]:
+        return self.ee_conn_id, self.project_id, repr(self.impersonation_chain)
 
     async def _open(self) -> tuple[Caller, EarthEngineClient]:
         from airflow_provider_ee.hooks.earth_engine import EarthEngineHook

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_ee.earthengine import polling
+from airflow_provider_ee.earthengine import pollers as pollers_module
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     BudgetExceededError,
@@ -21,7 +21,7 @@ from airflow_provider_ee.earthengine.errors import (
     OperationTimeoutError,
     TransientError,
 )
-from airflow_provider_ee.earthengine.polling import Caller, pollers
+from airflow_provider_ee.earthengine.pollers import Caller, Pollers, pollers
 from airflow_provider_ee.earthengine.waiting import WaitEnd
 from airflow_provider_ee.triggers import operation as trigger_module
 from airflow_provider_ee.triggers.operation import EEOperationTrigger
@@ -42,7 +42,7 @@ class Triggerer:
         self.state: str | Exception | None = "deferred"
         self.opening: Callable[[], Exception | None] = lambda: None
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr(polling, "Pollers", functools.partial(polling.Pollers, call=service.call))
+        monkeypatch.setattr(pollers_module, "Pollers", functools.partial(Pollers, call=service.call))
         self.clock_is_ahead(0.0)
 
     def clock_is_ahead(self, seconds: float) -> None:

@@ -35,7 +35,7 @@ from earthengine.exactly_once_triggerer import call_in_triggerer
 from earthengine.exactly_once_worker import ObservedRun, SilentLog, SimulatedTry, undisturbed
 from greenlet import getcurrent
 
-from airflow_provider_ee.earthengine import polling, submission
+from airflow_provider_ee.earthengine import aside, pollers, polling, submission
 from airflow_provider_ee.operators import export_run, task_try
 from airflow_provider_ee.triggers import operation as trigger_module
 
@@ -186,10 +186,10 @@ def _simulated(world: World) -> Iterator[None]:
         (export_run, "undisturbed", undisturbed),
         (export_run, "ExportRun", ObservedRun),
         (task_try, "TaskTry", SimulatedTry),
-        (submission, "_jitter", lambda: 1.0),
-        (polling, "Pollers", partial(polling.Pollers, call=call_in_triggerer)),
-        (polling, "threading", None),
-        (polling, "random", SimpleNamespace(uniform=lambda low, high: low)),
+        (submission, "jitter", lambda: 1.0),
+        (pollers, "Pollers", partial(pollers.Pollers, call=call_in_triggerer)),
+        (aside, "threading", None),
+        (polling, "jitter", lambda: 1.0),
         (polling, "_log", SilentLog(world, "a poller")),
         (trigger_module, "_HAS_ON_KILL", world.scenario.remembers),
         (

@@ -22,7 +22,7 @@ from earthengine.exactly_once_faults import (
 from earthengine.exactly_once_service import EPOCH, TRIP, Export, TriggererLine
 from earthengine.exactly_once_worker import SilentLog
 
-from airflow_provider_ee.earthengine.polling import Caller
+from airflow_provider_ee.earthengine.pollers import Caller
 from airflow_provider_ee.triggers.operation import EEOperationTrigger
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from earthengine.exactly_once_model import Scenario, explore
 from earthengine.exactly_once_mutation import Mutation
 
 from airflow_provider_ee.earthengine import operation as resources
-from airflow_provider_ee.earthengine import polling, submission
+from airflow_provider_ee.earthengine import pollers, submission
 from airflow_provider_ee.operators import export, export_run, task_try
 from airflow_provider_ee.triggers import operation
 
@@ -107,8 +107,8 @@ MUTATIONS = [
     ),
     Mutation(
         "a connection that cannot be opened to cancel is tried again",
-        polling,
-        "_, service = await _asked(self._open, connection, opening)\n        with suppress",
+        pollers,
+        "_, service = await asked(self._open, connection, opening)\n        with suppress",
         "_, service = await self._open(connection, opening)\n        with suppress",
         ("unavailable", "mark failed"),
         "orphaned",

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from polling_service import CountingService, name_of
 from virtual_time import run, time
 
-from airflow_provider_ee.earthengine import polling
+from airflow_provider_ee.earthengine import pollers as pollers_module
+from airflow_provider_ee.earthengine.aside import in_thread
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     EarthEngineError,
@@ -27,7 +28,9 @@ from airflow_provider_ee.earthengine.errors import (
     TransientError,
 )
 from airflow_provider_ee.earthengine.operation import Operation
-from airflow_provider_ee.earthengine.polling import Caller, Judge, Look, Opening, Poller, Pollers, Watch, in_thread
+from airflow_provider_ee.earthengine.pollers import Caller, Opening, Pollers
+from airflow_provider_ee.earthengine.polling import Poller
+from airflow_provider_ee.earthengine.watch import Judge, Look, Watch
 
 INTERVAL = 30.0
 
@@ -597,8 +600,8 @@ def test_an_event_loop_is_not_kept_once_nobody_waits() -> None:
         service = CountingService(1)
         service.end([0], at=0.0)
         kept.append(weakref.ref(asyncio.get_running_loop()))
-        polling.pollers()._call = service.call
-        await told_the_end(polling.pollers(), opening_of(service), 0)
+        pollers_module.pollers()._call = service.call
+        await told_the_end(pollers_module.pollers(), opening_of(service), 0)
 
     for _ in range(3):
         run(scenario())

@@ -200,7 +200,7 @@ class Task:
 
 @pytest.fixture(autouse=True)
 def _exact_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "_jitter", lambda: 1.0)
+    monkeypatch.setattr(submission, "jitter", lambda: 1.0)
 
 
 @pytest.fixture
