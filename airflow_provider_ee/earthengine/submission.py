@@ -25,23 +25,21 @@ https://developers.google.com/earth-engine/reference/rest/v1/projects.operations
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ee.earthengine.attempt import Attempt, Memory, Record
 from airflow_provider_ee.earthengine.clock import jitter
 from airflow_provider_ee.earthengine.errors import (
-    AuthError,
     DuplicateRequestError,
     EarthEngineError,
-    NotFoundError,
     QuotaError,
-    RequestError,
     TransientError,
 )
 from airflow_provider_ee.earthengine.mark import Mark
+from airflow_provider_ee.earthengine.marked_operations import MarkedOperations, Service
 from airflow_provider_ee.earthengine.operation import Operation
 
 if TYPE_CHECKING:
@@ -61,18 +59,6 @@ _LONGEST_BACKOFF = 60.0
 _OLDER = 10.0
 _MUCH_OLDER = 600.0
 _WORTH_ADOPTING = frozenset({"PENDING", "RUNNING", "SUCCEEDED"})
-
-
-class Service(Protocol):
-    """What is asked of Earth Engine; an ``EarthEngineClient`` does it."""
-
-    answered_at: float | None
-    """When it gave its last answer, by its own clock."""
-
-    def export(self, kind: str, body: bytes) -> dict[str, Any]: ...
-    def get_operation(self, name: str) -> dict[str, Any]: ...
-    def list_operations(self) -> Iterator[dict[str, Any]]: ...
-    def cancel_operation(self, name: str) -> None: ...
 
 
 class Postponed(Exception):  # noqa: N818 (nothing is wrong)
@@ -115,6 +101,7 @@ class Submission:
         """Whether another try started it."""
         self._service, self._memory, self._clock, self._log = service, memory, clock, log
         self._attempt = attempt
+        self._marked = MarkedOperations(service, attempt.key, clock, log)
         self._repeats, self._grace_of_a_number, self._grace = repeats, grace, iter(grace)
         self._began, self._began_by_calendar = clock.monotonic(), clock.now()
         self._room_timeout, self._room_delay, self._postpones = room_timeout, _FIRST_WAIT_FOR_ROOM, postpones
@@ -233,7 +220,7 @@ class Submission:
         self._stay_current(asdict(self._record or self._new_record(known)))
         if self._unseen:
             with suppress(TransientError):
-                self.operation = self._get(self._unseen)
+                self.operation = self._marked.get(self._unseen)
         return self.operation
 
     def find_unanswered(self) -> Operation | None:
@@ -255,7 +242,7 @@ class Submission:
         while cleared:
             for mark, operation in self._listed():
                 if mark.generation < attempt.generation:
-                    self._cancel_if_live(operation, "which an earlier generation left")
+                    self._marked.cancel_if_live(operation, "which an earlier generation left")
             delay = next(self._grace, None) if self._straggler else None
             if delay is None:
                 return
@@ -268,20 +255,15 @@ class Submission:
             return
         own = Mark(self._attempt.key, self._attempt.generation, self._number)
         if any(mark > own for mark, _ in self._listed()):
-            self._cancel_if_live(operation, "since a later try has started its own")
+            self._marked.cancel_if_live(operation, "since a later try has started its own")
         else:
             self._log.info(
                 "Left operation %s to the try that Airflow has put in the place of this one", operation.name
             )
 
     def cancel(self, operation: Operation, why: str) -> None:
-        """Ask for an operation to end; one that has ended or is gone is no error."""
-        try:
-            self._service.cancel_operation(operation.name)
-        except (NotFoundError, RequestError) as refusal:
-            self._log.info("Operation %s, %s, could not be cancelled: %s", operation.name, why, refusal)
-        else:
-            self._log.info("Cancelled operation %s, %s", operation.name, why)
+        """Ask for an operation to end, unless it does; one that is gone is no error."""
+        self._marked.cancel_if_live(operation, why)
 
     # What earlier tries left
 
@@ -314,48 +296,29 @@ class Submission:
     def _look_back(self) -> Operation | None:
         record = self._record
         if record and record.operation:
-            known = self._get(record.operation)
+            known = self._marked.get(record.operation)
             self._unseen = None
             if known and record.generation == self._attempt.generation:
                 return self._choose({record.number: known})
             if known:
-                self._cancel_if_live(known, "which an earlier generation left")
+                self._marked.cancel_if_live(known, "which an earlier generation left")
         return self._choose(self._own_in_list())
 
-    def _get(self, name: str) -> Operation | None:
-        try:
-            return Operation(self._service.get_operation(name))
-        except NotFoundError:
-            return None
-        except AuthError as error:
-            # What an earlier try was allowed to start, this one may be refused for a moment only.
-            raise TransientError(str(error)) from error
-
-    def _listed(self) -> Iterable[tuple[Mark, Operation]]:
-        """Operations with a mark of this task, of any generation."""
-        try:
-            for resource in self._service.list_operations():
-                operation = Operation(resource)
-                mark = Mark.read(operation.description)
-                if mark and mark.key == self._attempt.key:
-                    self._straggler = None if mark == self._straggler else self._straggler
-                    yield mark, operation
-        except (AuthError, NotFoundError) as error:
-            raise AuthError(
-                "The operations of the project cannot be listed, which is needed to find out whether the export "
-                f"has been started; grant the caller earthengine.operations.list. {error}"
-            ) from error
+    def _listed(self) -> Iterator[tuple[Mark, Operation]]:
+        for mark, operation in self._marked.listed():
+            self._straggler = None if mark == self._straggler else self._straggler
+            yield mark, operation
 
     def _own_in_list(self) -> dict[int, Operation]:
         """Operations of this generation, by number; others that nobody waits for are cancelled."""
         own: dict[int, Operation] = {}
         for mark, operation in self._listed():
             if self._is_of_deleted_run(operation):
-                self._cancel_if_live(operation, "which a deleted run of the same id left")
+                self._marked.cancel_if_live(operation, "which a deleted run of the same id left")
                 if mark.generation == self._attempt.generation:
                     self._lowest = max(self._lowest, mark.number + 1)
             elif mark.generation < self._attempt.generation:
-                self._cancel_if_live(operation, "which an earlier generation left")
+                self._marked.cancel_if_live(operation, "which an earlier generation left")
             elif mark.generation == self._attempt.generation and mark.number >= self._lowest:
                 own[mark.number] = operation
                 if operation.state in _WORTH_ADOPTING:
@@ -386,7 +349,7 @@ class Submission:
         """The operation to adopt; without one, the number moves past those that ended badly."""
         for number in sorted(own, reverse=True):
             if own[number].state == "CANCELLING":
-                own[number] = self._wait_until_ended(own[number])
+                own[number] = self._marked.ended(own[number])
             if own[number].state in _WORTH_ADOPTING:
                 self._number = number
                 return own[number]
@@ -396,15 +359,6 @@ class Submission:
     def _move_to(self, number: int) -> None:
         if number != self._number:
             self._number, self._grace = number, iter(self._grace_of_a_number)
-
-    def _wait_until_ended(self, operation: Operation) -> Operation:
-        self._log.info("Waiting until operation %s, which is being cancelled, has ended", operation.name)
-        delay = 1.0
-        while operation.state == "CANCELLING":
-            self._clock.sleep(delay)
-            delay = min(delay * 2, 30.0)
-            operation = self._get(operation.name) or Operation({**operation.resource, "error": {"code": 1}})
-        return operation
 
     # A new export
 
@@ -573,7 +527,3 @@ class Submission:
             self._log.warning("The name of operation %s could not be stored: %s", operation.name, error)
         else:
             self._record = record
-
-    def _cancel_if_live(self, operation: Operation, why: str) -> None:
-        if operation.state in ("PENDING", "RUNNING"):
-            self.cancel(operation, why)

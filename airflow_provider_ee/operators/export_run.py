@@ -284,7 +284,7 @@ class ExportRun:
                 submission.stand_aside()
             else:
                 operation = submission.operation or self._found_unanswered()
-                if operation and operation.state in ("PENDING", "RUNNING"):
+                if operation:
                     submission.cancel(operation, "which nobody would wait for")
         except Exception as error:
             name = submission.operation.name if submission.operation else "that was perhaps started"

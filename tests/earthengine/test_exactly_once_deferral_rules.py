@@ -9,8 +9,8 @@ from earthengine.exactly_once_faults import FREEZING, FREEZING_TRIGGERER
 from earthengine.exactly_once_model import Scenario, explore
 from earthengine.exactly_once_mutation import Mutation
 
+from airflow_provider_ee.earthengine import marked_operations, pollers, submission
 from airflow_provider_ee.earthengine import operation as resources
-from airflow_provider_ee.earthengine import pollers, submission
 from airflow_provider_ee.operators import export, export_run, task_try
 from airflow_provider_ee.triggers import operation
 
@@ -260,7 +260,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a deferred task that was cleared cancels what it has left",
-        submission,
+        marked_operations,
         '        if operation.state in ("PENDING", "RUNNING"):\n',
         "        if False:\n",
         ("die", "clear", "mark failed, later clear"),

@@ -7,7 +7,7 @@ from earthengine.exactly_once_faults import FREEZING, STRAGGLER_FORGOTTEN, SUCCE
 from earthengine.exactly_once_model import Scenario, World, explore
 from earthengine.exactly_once_mutation import Mutation
 
-from airflow_provider_ee.earthengine import submission
+from airflow_provider_ee.earthengine import marked_operations, submission
 from airflow_provider_ee.operators import export_run, task_try
 
 WAITS, SUBMITS = Scenario(), Scenario(waits=False)
@@ -111,7 +111,7 @@ MUTATIONS = [
     ),
     Mutation(
         "what earlier generations left is cancelled",
-        submission,
+        marked_operations,
         '        if operation.state in ("PENDING", "RUNNING"):\n',
         "        if False:\n",
         ("die", "clear"),
