@@ -41,6 +41,7 @@ from airflow_provider_ee.earthengine.errors import (
 from airflow_provider_ee.earthengine.mark import Mark
 from airflow_provider_ee.earthengine.marked_operations import MarkedOperations, Service
 from airflow_provider_ee.earthengine.operation import Operation
+from airflow_provider_ee.earthengine.try_time import TryTime
 
 if TYPE_CHECKING:
     from airflow_provider_ee.earthengine.clock import Clock
@@ -103,7 +104,7 @@ class Submission:
         self._attempt = attempt
         self._marked = MarkedOperations(service, attempt.key, clock, log)
         self._repeats, self._grace_of_a_number, self._grace = repeats, grace, iter(grace)
-        self._began, self._began_by_calendar = clock.monotonic(), clock.now()
+        self.time = TryTime(service, clock)
         self._room_timeout, self._room_delay, self._postpones = room_timeout, _FIRST_WAIT_FOR_ROOM, postpones
         self._fingerprint = ""
         self._record: Record | None = None
@@ -122,8 +123,6 @@ class Submission:
         self._straggler: Mark | None = None
         # When this try began, by the service's clock, less what may be wrong with that.
         self._began_at_service: float | None = None
-        # The same, where an earlier process of this try has told it.
-        self._carried_beginning: float | None = None
 
     def start(self, request: PreparedRequest) -> Operation:
         """The export of this generation: adopted if it was started, else started now.
@@ -150,24 +149,6 @@ class Submission:
         self._move_to(self._number + 1)
         return self._submit()
 
-    def began_at(self) -> float:
-        """When this try began, in seconds since the epoch by the service's clock, which all machines share."""
-        if self._carried_beginning is not None:
-            return self._carried_beginning
-        return self._service_time() - (self._clock.monotonic() - self._began)
-
-    def waited(self) -> float:
-        """Seconds since this try began."""
-        if self._carried_beginning is not None:
-            return self._service_time() - self._carried_beginning
-        return self._clock.monotonic() - self._began
-
-    def is_over(self, seconds: float) -> bool:
-        """Whether more time has passed since this try began; not told by the clock of this machine alone."""
-        if self.waited() >= seconds and self._service.answered_at is None:
-            next(iter(self._service.list_operations()), None)  # any answer tells the time
-        return self.waited() >= seconds
-
     def carried(self) -> dict[str, Any]:
         """What another process must know to go on with this try, as plain data."""
         return {
@@ -175,7 +156,7 @@ class Submission:
             "adopted": self.adopted,
             "unanswered": self._unanswered,
             "room_delay": self._room_delay,
-            "began_at": self.began_at(),
+            "began_at": self.time.began_at(),
         }
 
     def go_on(self, carried: Mapping[str, Any], operation: Operation | None) -> None:
@@ -187,7 +168,7 @@ class Submission:
         self._take_in(carried["record"])
         self.operation, self.adopted, self._unseen = operation, carried["adopted"], None
         self._unanswered, self._room_delay = carried["unanswered"], carried["room_delay"]
-        self._carried_beginning = carried["began_at"]
+        self.time.told = carried["began_at"]
         if operation:
             self._stay_current(carried["record"])
 
@@ -201,7 +182,7 @@ class Submission:
 
         :raises QuotaError: if no time is left for one.
         """
-        if self.is_over(self._room_timeout):
+        if self.time.is_over(self._room_timeout):
             raise QuotaError(
                 f"Too many tasks already in the queue: there was no room for {self._room_timeout:g} seconds."
             )
@@ -250,16 +231,12 @@ class Submission:
 
     def stand_aside(self) -> None:
         """Leave the export to the try that took the place of this one, unless that has its own."""
-        operation = self.operation
-        if operation is None:
+        if (operation := self.operation) is None:
             return
-        own = Mark(self._attempt.key, self._attempt.generation, self._number)
-        if any(mark > own for mark, _ in self._listed()):
+        if any(mark > self._mark for mark, _ in self._listed()):
             self._marked.cancel_if_live(operation, "since a later try has started its own")
         else:
-            self._log.info(
-                "Left operation %s to the try that Airflow has put in the place of this one", operation.name
-            )
+            self._log.info("Left operation %s to the try that is in the place of this one", operation.name)
 
     def cancel(self, operation: Operation, why: str) -> None:
         """Ask for an operation to end, unless it does; one that is gone is no error."""
@@ -338,12 +315,8 @@ class Submission:
         if not self._knows_birth:
             return False
         # The clock of this machine may be wrong, or have been wrong when the run began.
-        ahead = self._clock.now() - self._service_time()
+        ahead = self._clock.now() - self.time.service_time()
         return created < min(self._birth, self._birth - ahead) - _MUCH_OLDER
-
-    def _service_time(self) -> float:
-        told = self._service.answered_at
-        return self._clock.now() if told is None else told
 
     def _choose(self, own: dict[int, Operation]) -> Operation | None:
         """The operation to adopt; without one, the number moves past those that ended badly."""
@@ -414,9 +387,7 @@ class Submission:
         number, given = self._number, self._request.request_id if self._number == 0 else None
         if self._began_at_service is None:
             margin = _MUCH_OLDER if sent_before else _OLDER
-            # A machine that was suspended has seen less time pass than its calendar tells.
-            passed = max(self._clock.monotonic() - self._began, self._clock.now() - self._began_by_calendar)
-            self._began_at_service = self._service_time() - passed - margin
+            self._began_at_service = self.time.service_time() - self.time.passed_here() - margin
         patient = sent_before or self._id_is_ours or not given
         found = self._look_patiently() if patient else self._choose(self._own_in_list())
         if found:
@@ -459,7 +430,7 @@ class Submission:
         self._clock.sleep(delay)
 
     def _wait_for_room(self, error: QuotaError) -> None:
-        left = self._room_timeout - self.waited()
+        left = self._room_timeout - self.time.waited()
         if left <= 0:
             raise error
         delay = min(self._room_delay * jitter(), left)

@@ -257,8 +257,8 @@ class ExportRun:
             return Deferral(self._submission.carried(), **what)
         return Deferral(
             self._submission.carried(),
-            deadline=self._submission.began_at() + timeout,
-            seconds_left=max(0.0, timeout - self._submission.waited()),
+            deadline=self._submission.time.began_at() + timeout,
+            seconds_left=max(0.0, timeout - self._submission.time.waited()),
             limit=limit,
             **what,
         )
@@ -266,7 +266,7 @@ class ExportRun:
     def _check_time(self, operation: Operation) -> None:
         """No export is started of which nobody would wait for the end."""
         timeout, limit = self._waiting.limit
-        if timeout is not None and self._submission.is_over(timeout):
+        if timeout is not None and self._submission.time.is_over(timeout):
             raise OperationTimeoutError(
                 f"Operation {operation.name} has been cancelled, and {limit} seconds are over.", operation
             )

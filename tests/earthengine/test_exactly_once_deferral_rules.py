@@ -162,7 +162,7 @@ MUTATIONS = [
     Mutation(
         "nor after a wait for room",
         submission,
-        "        if self.is_over(self._room_timeout):\n",
+        "        if self.time.is_over(self._room_timeout):\n",
         "        if False:\n",
         (),
         "overtime",
