@@ -185,6 +185,8 @@ class Poller:
         else:
             self._list_cost = max(_FEW, self._list_cost * _FORGETTING)
         await self._look_one_by_one(missing, began)
+        # A sweep that took longer than an interval is not followed by another at once.
+        self._sweeps_from = asyncio.get_running_loop().time() + gap
 
     async def _renew(self) -> None:
         if not self._refused or not self._reopen:

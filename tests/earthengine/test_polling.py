@@ -375,6 +375,13 @@ class TestFailures:
         assert len(while_down) <= 20 * 30
         assert min(sum(moment > 1000 for moment in moments) for moments in seen.values()) >= 3
 
+    def test_a_sweep_that_took_long_is_not_followed_by_another_at_once(self) -> None:
+        service = CountingService(1)
+        service.failing = lambda request: TransientError("429.", retry_after=50.0) if time() < 40 else None
+        watch_for(service, range(1), 200)
+        moments = [at for at, _ in service.requests]
+        assert min(after - before for before, after in itertools.pairwise(moments)) >= 4.9
+
     def test_the_service_may_ask_for_patience(self) -> None:
         service = CountingService(1)
         service.failing = lambda request: TransientError("429.", retry_after=25.0) if time() < 60 else None
