@@ -10,6 +10,7 @@ import requests
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, timezone
 
 from airflow_provider_ee.emulator import EarthEngineEmulator
+from airflow_provider_ee.emulator.operations import Behaviour
 
 
 class TaskInstance:
@@ -56,3 +57,20 @@ def sent(connected_emulator: EarthEngineEmulator) -> Callable[[], list[str]]:
         return [entry["method"] for entry in log]
 
     return methods
+
+
+@pytest.fixture
+def started(connected_emulator: EarthEngineEmulator) -> Callable[[], list[str]]:
+    """The states of all exports, oldest first, once cancelling has ended."""
+
+    def states() -> list[str]:
+        connected_emulator.operations.advance(2)
+        return [operation.state for operation in connected_emulator.operations.all()]
+
+    return states
+
+
+@pytest.fixture
+def endless(connected_emulator: EarthEngineEmulator) -> None:
+    """No export ends by itself."""
+    connected_emulator.operations.add_behaviour(Behaviour(stay="RUNNING"))

@@ -21,6 +21,14 @@ from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.emulator.clock import Clock
 from airflow_provider_ee.emulator.operations import Behaviour
 
+NOTHING = {"code": 3, "message": "No valid (un-masked) pixels in export region."}
+# How exports behave, by the name of their task.
+BEHAVIOURS: list[dict[str, Any]] = [
+    {"match": "endless", "stay": "RUNNING"},
+    {"match": "dear", "stay": "RUNNING", "eecu_seconds": None},
+    {"match": "skipped", "fail": NOTHING},
+    {"match": "faulty", "fail": {"code": 13, "message": "An internal error has occurred."}},
+]
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 DAGS = Path(__file__).parent / "dags"
 
@@ -152,14 +160,10 @@ def states_by_task(emulator: EarthEngineEmulator) -> dict[str, list[str]]:
 def test_tasks_that_stumble_or_wait_leave_one_export_or_none(
     run_dag: Callable[..., tuple[dict[str, list[str]], str]], emulators: list[EarthEngineEmulator]
 ) -> None:
-    nothing = {"code": 3, "message": "No valid (un-masked) pixels in export region."}
     ended, log = run_dag(
         DAGS,
         "exactly_once",
-        {"match": "endless", "stay": "RUNNING"},
-        {"match": "dear", "stay": "RUNNING", "eecu_seconds": None},
-        {"match": "skipped", "fail": nothing},
-        {"match": "faulty", "fail": {"code": 13, "message": "An internal error has occurred."}},
+        *BEHAVIOURS,
     )
     assert ended == {
         "waits": ["success"],
@@ -189,14 +193,10 @@ def test_tasks_that_stumble_or_wait_leave_one_export_or_none(
 def test_tasks_that_are_deferred_end_as_if_they_had_waited(
     run_dag: Callable[..., tuple[dict[str, list[str]], str]], emulators: list[EarthEngineEmulator]
 ) -> None:
-    nothing = {"code": 3, "message": "No valid (un-masked) pixels in export region."}
     ended, log = run_dag(
         DAGS,
         "deferred",
-        {"match": "endless", "stay": "RUNNING"},
-        {"match": "dear", "stay": "RUNNING", "eecu_seconds": None},
-        {"match": "skipped", "fail": nothing},
-        {"match": "faulty", "fail": {"code": 13, "message": "An internal error has occurred."}},
+        *BEHAVIOURS,
     )
     assert ended == {
         "waits": ["success"],

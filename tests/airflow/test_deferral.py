@@ -90,24 +90,8 @@ def deferrable(run: Any, request: Any, connected_emulator: EarthEngineEmulator) 
 
 
 @pytest.fixture
-def endless(connected_emulator: EarthEngineEmulator) -> None:
-    connected_emulator.operations.add_behaviour(Behaviour(stay="RUNNING"))
-
-
-@pytest.fixture
 def quick(connected_emulator: EarthEngineEmulator) -> None:
     connected_emulator.operations.add_behaviour(Behaviour(duration_seconds=0))
-
-
-@pytest.fixture
-def started(connected_emulator: EarthEngineEmulator) -> Callable[[], list[str]]:
-    """The states of all exports, oldest first, once cancelling has ended."""
-
-    def states() -> list[str]:
-        connected_emulator.operations.advance(2)
-        return [operation.state for operation in connected_emulator.operations.all()]
-
-    return states
 
 
 class TestTheWait:

@@ -60,24 +60,8 @@ def make(run: Any, arguments: dict[str, Any]) -> EEImageExportOperator:
 
 
 @pytest.fixture
-def started(connected_emulator: EarthEngineEmulator) -> Callable[[], list[str]]:
-    """The states of all exports, oldest first, once cancelling has ended."""
-
-    def states() -> list[str]:
-        connected_emulator.operations.advance(2)
-        return [operation.state for operation in connected_emulator.operations.all()]
-
-    return states
-
-
-@pytest.fixture
 def fault(connected_emulator: EarthEngineEmulator) -> Callable[..., None]:
     return lambda **fault: connected_emulator.faults.arm(Fault(**{"method": "image.export", **fault}))
-
-
-@pytest.fixture
-def endless(connected_emulator: EarthEngineEmulator) -> None:
-    connected_emulator.operations.add_behaviour(Behaviour(stay="RUNNING"))
 
 
 def test_the_first_try_sends_one_request(export: Any, sent: Any) -> None:
