@@ -15,10 +15,16 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).parents[1] / "airflow_provider_ee" / "emulator" / "data"
-REQUESTS = ("ExportImageRequest", "CancelOperationRequest")
+REQUESTS = (
+    *(f"Export{kind}Request" for kind in ("Image", "Table", "Video", "Map", "VideoMap", "Classifier")),
+    "CancelOperationRequest",
+    "ComputeValueRequest",
+    "GetIamPolicyRequest",
+    "SetIamPolicyRequest",
+)
 KEYWORDS = {
-    "type", "properties", "additionalProperties", "required", "items", "enum", "pattern", "minimum", "maximum",
-    "maxLength", "minProperties", "maxProperties", "anyOf", "allOf", "not", "$ref",
+    "type", "properties", "additionalProperties", "required", "items", "enum", "const", "pattern",
+    "minimum", "maximum", "maxLength", "minProperties", "maxProperties", "anyOf", "allOf", "not", "$ref",
 }  # fmt: skip
 
 

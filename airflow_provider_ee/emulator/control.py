@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from airflow_provider_ee.emulator.app import Front
 from airflow_provider_ee.emulator.errors import ServiceError
@@ -24,10 +24,17 @@ class BehaviourBody(_Body):
 
     match: Annotated[str, AfterValidator(check_pattern)] = ""
     fail: dict[str, Any] | None = Field(default=None, min_length=1)
+    succeed: bool = False
     stay: Literal["PENDING", "RUNNING"] | None = None
     duration_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     eecu_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     attempts: int = Field(default=1, ge=1)
+
+    @model_validator(mode="after")
+    def _check_outcome(self) -> BehaviourBody:
+        if self.fail and self.succeed:
+            raise ValueError("an operation cannot both fail and succeed; give one of them")
+        return self
 
 
 class Release(_Body):

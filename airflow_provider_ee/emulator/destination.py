@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 
 _ASSET_NAME = re.compile(r"projects/([^/]+)/assets/(.+)")
 _ASSET_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+_BIGQUERY_TABLE = re.compile(r"((?:[^.]+\.)?[^.]+)\.([A-Za-z0-9_]+)\.([^.]+)")
 _LEGACY_NAME = re.compile(r"(?:users|projects)/.+")
+
+OPTIONS = (
+    "fileExportOptions",
+    "assetExportOptions",
+    "tileExportOptions",
+    "featureViewExportOptions",
+    "bigqueryExportOptions",
+)
+"""The fields of requests that may hold a destination; a request has one of them."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +47,17 @@ class Destination:
 
 def destination_of(request: Mapping[str, Any], output: Path) -> Destination:
     """The destination that a request names, made sure to lie inside ``output``."""
-    if "assetExportOptions" in request:
-        destination = _asset(request["assetExportOptions"].get("earthEngineDestination") or {}, output)
-    else:
-        destination = _files(request.get("fileExportOptions") or {}, output)
-    _require_inside(destination.folder, output)
-    return destination
+    for options in OPTIONS:
+        for name, read in _READERS.items():
+            given = (request.get(options) or {}).get(name)
+            if given is not None:
+                destination = read(given, f"{options}.{name}", output)
+                _require_inside(destination.folder, output)
+                return destination
+    raise EvaluationError(f"The request has no destination; give {', '.join(OPTIONS[:-1])} or {OPTIONS[-1]} one.")
 
 
-def _files(options: Mapping[str, Any], output: Path) -> Destination:
-    if "cloudStorageDestination" in options:
-        return _cloud_storage(options["cloudStorageDestination"], output)
-    if "driveDestination" in options:
-        return _drive(options["driveDestination"], output)
-    raise EvaluationError(
-        "The request has no destination; give fileExportOptions with cloudStorageDestination or driveDestination, "
-        "or assetExportOptions with earthEngineDestination."
-    )
-
-
-def _cloud_storage(options: Mapping[str, Any], output: Path) -> Destination:
-    field = "fileExportOptions.cloudStorageDestination"
+def _cloud_storage(options: Mapping[str, Any], field: str, output: Path) -> Destination:
     bucket = _segment(options.get("bucket"), f"{field}.bucket")
     prefix = options.get("filenamePrefix")
     if not prefix:
@@ -70,8 +70,7 @@ def _cloud_storage(options: Mapping[str, Any], output: Path) -> Destination:
     return Destination(output.joinpath("gs", bucket, *segments), name, uri)
 
 
-def _drive(options: Mapping[str, Any], output: Path) -> Destination:
-    field = "fileExportOptions.driveDestination"
+def _drive(options: Mapping[str, Any], field: str, output: Path) -> Destination:
     prefix = _segment(options.get("filenamePrefix"), f"{field}.filenamePrefix", literal=True)
     folder = options.get("folder")
     if not folder:
@@ -81,8 +80,8 @@ def _drive(options: Mapping[str, Any], output: Path) -> Destination:
     return Destination(output / "drive" / name, prefix, uri, "-")
 
 
-def _asset(options: Mapping[str, Any], output: Path) -> Destination:
-    field = "assetExportOptions.earthEngineDestination.name"
+def _asset(options: Mapping[str, Any], field: str, output: Path) -> Destination:
+    field = f"{field}.name"
     name = options.get("name") or ""
     if _LEGACY_NAME.fullmatch(name) and not _ASSET_NAME.fullmatch(name):
         name = f"projects/earthengine-legacy/assets/{name}"
@@ -103,6 +102,28 @@ def _asset(options: Mapping[str, Any], output: Path) -> Destination:
         asset=name,
         overwrite=options.get("overwrite") is True,
     )
+
+
+def _bigquery(options: Mapping[str, Any], field: str, output: Path) -> Destination:
+    if options.get("overwrite") and options.get("append"):
+        raise EvaluationError(f"{field}: overwrite and append exclude each other; set one of them.")
+    match = _BIGQUERY_TABLE.fullmatch(options.get("table") or "")
+    if not match:
+        raise EvaluationError(f"{field}.table must be like my-project.my_dataset.my_table.")
+    project, dataset, table = (_segment(each, f"{field}.table") for each in match.groups())
+    query = urlencode({"p": project, "d": dataset, "t": table, "page": "table"})
+    return Destination(
+        output.joinpath("bigquery", project, dataset), table, f"https://console.cloud.google.com/bigquery?{query}"
+    )
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], str, Path], Destination]] = {
+    "cloudStorageDestination": _cloud_storage,
+    "driveDestination": _drive,
+    "earthEngineDestination": _asset,
+    "featureViewDestination": _asset,
+    "bigqueryDestination": _bigquery,
+}
 
 
 def _segment(value: Any, field: str, *, literal: bool = False) -> str:

@@ -55,11 +55,6 @@ class _Options:
     skip_empty_files: bool = False
 
 
-def check_destination(request: Mapping[str, Any], output: Path) -> None:
-    """Raises EvaluationError if the request names no destination, or one that would leave ``output``."""
-    destination_of(request, output)
-
-
 def export_image(request: Mapping[str, Any], *, catalog: Catalog, output: Path, report: Report) -> ExportedImage:
     """Computes the image of a request and writes it.
 

@@ -28,8 +28,8 @@ _ID_CHARACTERS = string.ascii_uppercase + "234567"
 _STAGES = ("Create Local Files", "Write Files to Destination")
 
 Report = Callable[[int, int], None]
-Work = Callable[[Report], tuple[str, ...]]
-"""Computes an export, reports (done, total) units on its way and returns the destination URIs."""
+Work = Callable[[Report], Any]
+"""Computes an export and reports (done, total) units on its way."""
 
 
 class AbortedError(Exception):
@@ -38,10 +38,14 @@ class AbortedError(Exception):
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How operations behave whose description matches."""
+    """How operations behave whose description matches.
+
+    ``succeed`` and ``fail`` take the place of the work: nothing is computed and nothing is written.
+    """
 
     match: str = ""
     fail: dict[str, Any] | None = None
+    succeed: bool = False
     stay: str | None = None
     duration_seconds: float | None = None
     eecu_seconds: float | None = None
@@ -62,17 +66,17 @@ class Operation:
     work: Work | None
     behaviour: Behaviour
     duration: float
+    destination_uris: tuple[str, ...] = ()
     state: str = "PENDING"
     start_time: float | None = None
     end_time: float | None = None
     cancel_time: float | None = None
     update_time: float = 0.0
     error: dict[str, Any] | None = None
-    destination_uris: tuple[str, ...] = ()
     done_units: int = 0
     total_units: int = 0
     finish_time: float | None = None
-    running: Future[tuple[str, ...]] | None = field(default=None, repr=False)
+    running: Future[Any] | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -197,7 +201,15 @@ class Operations:
         self._behaviours.insert(0, behaviour)
 
     def submit(
-        self, project: str, user: str, *, kind: str, description: str, priority: int, work: Work | None
+        self,
+        project: str,
+        user: str,
+        *,
+        kind: str,
+        description: str,
+        priority: int,
+        work: Work | None,
+        destination_uris: tuple[str, ...] = (),
     ) -> Operation:
         """Queue an operation."""
         with self._lock:
@@ -212,9 +224,10 @@ class Operations:
                 description=description,
                 priority=priority,
                 create_time=self._clock.now(),
-                work=None if behaviour.fail else work,
+                work=None if behaviour.fail or behaviour.succeed else work,
                 behaviour=behaviour,
                 duration=duration,
+                destination_uris=destination_uris,
             )
             self._remember(operation)
             self._pending[user] += 1
@@ -295,7 +308,7 @@ class Operations:
             ends = [_ends_at(one, self._cancel_seconds) for one in self._active]
             return max(min(ends, default=float("inf")) - self._clock.now(), 0.0)
 
-    def settle(self) -> list[Future[tuple[str, ...]]]:
+    def settle(self) -> list[Future[Any]]:
         """Play what has happened up to now; returns the work that is late."""
         with self._lock:
             now = self._clock.now()
@@ -325,9 +338,9 @@ class Operations:
             operation.running = self._threads.submit(self._compute, operation, operation.work)
         return True
 
-    def _compute(self, operation: Operation, work: Work) -> tuple[str, ...]:
+    def _compute(self, operation: Operation, work: Work) -> None:
         try:
-            return work(operation.report)
+            work(operation.report)
         finally:
             operation.finish_time = self._clock.now()
 
@@ -371,10 +384,8 @@ def _outcome(operation: Operation) -> tuple[str, dict[str, Any] | None]:
         return "CANCELLED", {"code": CANCELLED, "message": "Cancelled."}
     if failure is None and operation.running is not None:
         error = operation.running.exception()
-        if error is None:
-            operation.destination_uris = operation.running.result()
-        elif isinstance(error, EvaluationError):
+        if isinstance(error, EvaluationError):
             failure = {"code": error.code, "message": error.message}
-        else:
+        elif error is not None:
             failure = {"code": INTERNAL, "message": f"An internal error has occurred ({error!r})."}
     return ("FAILED", failure) if failure else ("SUCCEEDED", None)

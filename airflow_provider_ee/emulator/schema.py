@@ -64,6 +64,9 @@ def _in_words(error: JsonSchemaValueException) -> str:
         unknown = next((name for name in error.value if name not in known), "")
         where = f" at '{path}'" if path else ""
         return f'Invalid JSON payload received. Unknown name "{unknown}"{where}: Cannot find field.'
+    if error.rule == "required" and isinstance(error.value, dict):
+        missing = next(name for name in error.definition["required"] if name not in error.value)
+        return f"Invalid argument: '{'.'.join(filter(None, (path, missing)))}' is required."
     if error.rule == "not":
         return f"Invalid value at '{path or 'request'}' (oneof), only one of its fields may be set."
     shown = json.dumps(error.value)

@@ -17,7 +17,7 @@ from airflow_provider_ee.emulator.app import Front, create_app
 from airflow_provider_ee.emulator.catalog import Catalog
 from airflow_provider_ee.emulator.clock import Clock
 from airflow_provider_ee.emulator.control import add_control
-from airflow_provider_ee.emulator.export import check_destination, export_image
+from airflow_provider_ee.emulator.export_kinds import Exports
 from airflow_provider_ee.emulator.faults import Faults
 from airflow_provider_ee.emulator.operations import Operations
 from airflow_provider_ee.emulator.service import Service
@@ -57,14 +57,10 @@ class EarthEngineEmulator:
         if not loopback and not tokens:
             raise ValueError(f"host {host} is open to others; name a token, or bind 127.0.0.1.")
         output = Path(output)
-        assets = Catalog(Path(catalog), output)
         self.operations = Operations(clock or Clock(), task_seconds=task_seconds, slots=slots)
         self.service = Service(
             self.operations,
-            lambda request, report: (
-                export_image(request, catalog=assets, output=output, report=report).destination_uris
-            ),
-            lambda request: check_destination(request, output),
+            Exports(Catalog(Path(catalog), output), output),
             queue_limit=queue_limit,
             slots=slots,
         )

@@ -12,13 +12,14 @@ import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from airflow_provider_ee.emulator.errors import ServiceError
-from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+from airflow_provider_ee.emulator.export_kinds import KINDS, ExportKind, Exports
 from airflow_provider_ee.emulator.faults import Fault
 from airflow_provider_ee.emulator.methods import Method, installed_algorithms
-from airflow_provider_ee.emulator.operations import Operation, Operations, Report
+from airflow_provider_ee.emulator.operations import Operation, Operations
 from airflow_provider_ee.emulator.schema import read_body
 
 MAX_PAGE_SIZE = 500
@@ -44,8 +45,7 @@ class Call:
 class Service:
     """Answers calls.
 
-    :param export_image: computes an image export, reporting (done, total), and returns destination URIs.
-    :param check_destination: raises ``EvaluationError`` where files would be written where they must not.
+    :param exports: checks and carries out the requests of every kind of export.
     :param queue_limit: how many operations of a user may be pending.
     :param burn_request_ids: whether a rejected attempt uses its request id up; nobody knows if the service does.
     :param duplicate_status: HTTP status of a repeated request id; nobody has told what the service answers.
@@ -54,8 +54,7 @@ class Service:
     def __init__(
         self,
         operations: Operations,
-        export_image: Callable[[dict[str, Any], Report], tuple[str, ...]],
-        check_destination: Callable[[dict[str, Any]], None],
+        exports: Exports,
         *,
         queue_limit: int = 3000,
         slots: int = 2,
@@ -65,14 +64,13 @@ class Service:
         self.operations = operations
         self.burn_request_ids = burn_request_ids
         self.duplicate_status = duplicate_status
-        self._export_image = export_image
-        self._check_destination = check_destination
+        self._exports = exports
         self._queue_limit = queue_limit
         self._slots = slots
         self._request_ids: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._handlers: dict[str, Callable[[Call], dict[str, Any]]] = {
-            "image.export": self._start_image_export,
+            **{kind.method: partial(self._start_export, kind) for kind in KINDS},
             "operations.get": self._get_operation,
             "operations.list": self._list_operations,
             "operations.cancel": self._cancel_operation,
@@ -101,15 +99,23 @@ class Service:
         """Which page of a list a call asks for."""
         return _page_start(call.query.get("pageToken", ""))[0]
 
-    def _start_image_export(self, call: Call) -> dict[str, Any]:
+    def _start_export(self, kind: ExportKind, call: Call) -> dict[str, Any]:
         request_id = ""
         try:
-            request = read_body(call.body, "ExportImageRequest")
+            request = read_body(call.body, kind.message)
             request_id = request.get("requestId", "")
-            self._check_image_export(request)
+            uri = self._exports.destination_uri(kind, request)
             with self._lock:
                 self._check_admission(call.user, request_id)
-                operation = self._submit_image_export(call, request)
+                operation = self.operations.submit(
+                    call.project,
+                    call.user,
+                    kind=kind.operation_type,
+                    description=request.get("description", ""),
+                    priority=int(_unwrapped(request.get("priority", 100))),
+                    work=self._exports.work(kind, request),
+                    destination_uris=(uri,),
+                )
                 if request_id:
                     self._request_ids.add((call.user, request_id))
         except ServiceError:
@@ -117,37 +123,6 @@ class Service:
                 self._request_ids.add((call.user, request_id))
             raise
         return self.operations.resource(operation)
-
-    def _submit_image_export(self, call: Call, request: dict[str, Any]) -> Operation:
-        def work(report: Report) -> tuple[str, ...]:
-            return self._export_image(request, report)
-
-        return self.operations.submit(
-            call.project,
-            call.user,
-            kind="EXPORT_IMAGE",
-            description=request.get("description", ""),
-            priority=int(_unwrapped(request.get("priority", 100))),
-            work=work,
-        )
-
-    def _check_image_export(self, request: dict[str, Any]) -> None:
-        if not request.get("expression"):
-            raise ServiceError(400, "Invalid argument: 'expression' is required.")
-        options = [name for name in ("fileExportOptions", "assetExportOptions") if name in request]
-        if not options:
-            raise ServiceError(400, "Invalid argument: 'export_options' is required.")
-        description = request.get("description", "")
-        if description and not re.fullmatch(r"[A-Za-z0-9.,:;_-]{1,100}", description):
-            raise ServiceError(
-                400,
-                "The task description may hold only the characters a..z, A..Z, 0..9, '.', ',', ':', ';', '_' and "
-                "'-', and at most 100 of them.",
-            )
-        try:
-            self._check_destination(request)
-        except EvaluationError as error:
-            raise ServiceError(400, error.message) from error
 
     def _check_admission(self, user: str, request_id: str) -> None:
         if request_id and (user, request_id) in self._request_ids:

@@ -18,8 +18,9 @@ import rasterio
 from affine import Affine
 from evaluation_support import CORNER, UTM, Workplace, geotiff, grid, serialized
 
+from airflow_provider_ee.emulator.destination import destination_of
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
-from airflow_provider_ee.emulator.export import check_destination, export_image
+from airflow_provider_ee.emulator.export import export_image
 
 RANDOM = np.random.default_rng(1)
 VALUES = RANDOM.integers(1, 60000, (40, 50)).astype("uint16")
@@ -353,7 +354,7 @@ def test_where_exports_go(
 ) -> None:
     if "fileExportOptions" in request_:
         request_ = {"fileExportOptions": {**request_["fileExportOptions"], "fileFormat": "GEO_TIFF"}}
-    check_destination(request_, workplace.output)
+    destination_of(request_, workplace.output)
     exported = workplace.export(scene, **request_)
     assert exported.files == (workplace.output / path,)
     assert exported.destination_uris == (uri,)
@@ -397,7 +398,7 @@ def test_destinations_that_are_refused(tmp_path: Path, request_: dict[str, Any])
     (output / "gs").mkdir(parents=True)
     (output / "gs" / "linked").symlink_to(tmp_path)
     with pytest.raises(EvaluationError):
-        check_destination(request_, output)
+        destination_of(request_, output)
     assert [path.name for path in output.rglob("*")] == ["gs", "linked"]
 
 

@@ -30,7 +30,7 @@ class Pixels:
         self._reported = threading.Semaphore(0)
         self._units = (0, 0)
 
-    def __call__(self, report: Report) -> tuple[str, ...]:
+    def __call__(self, report: Report) -> None:
         self.started.set()
         try:
             while True:
@@ -39,7 +39,7 @@ class Pixels:
                 report(done, total)
                 self._reported.release()
                 if done == total:
-                    return ("https://where/the/file/is",)
+                    return
         except AbortedError:
             self.aborted.set()
             raise
@@ -76,9 +76,11 @@ def operations(start: Callable[..., Operations]) -> Operations:
 
 
 def submit(
-    operations: Operations, description: str = "d", *, priority: int = 100, work: Work | None = None
+    operations: Operations, description: str = "d", *, priority: int = 100, work: Work | None = None, **more: Any
 ) -> Operation:
-    return operations.submit("p", "me", kind="EXPORT_IMAGE", description=description, priority=priority, work=work)
+    return operations.submit(
+        "p", "me", kind="EXPORT_IMAGE", description=description, priority=priority, work=work, **more
+    )
 
 
 def look(operations: Operations, operation: Operation) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def test_a_running_operation_shows_progress_stages_and_cost(
 
 
 def test_a_succeeded_operation_says_where_its_files_are_and_never_changes_again(operations: Operations) -> None:
-    operation = submit(operations, work=lambda report: ("https://here",))
+    operation = submit(operations, work=lambda report: None, destination_uris=("https://here",))
     operations.advance(5)
     resource = look(operations, operation)
     assert resource["done"] is True
@@ -164,7 +166,7 @@ def test_a_succeeded_operation_says_where_its_files_are_and_never_changes_again(
 
 
 def raising(error: Exception) -> Work:
-    def work(report: Report) -> tuple[str, ...]:
+    def work(report: Report) -> None:
         raise error
 
     return work
@@ -417,9 +419,8 @@ def test_an_operation_whose_pixels_are_late_runs_on_and_never_takes_back_its_cos
 def test_advancing_waits_for_the_pixels_and_they_are_not_late_then(start: Callable[..., Operations]) -> None:
     operations = start(slots=1)
 
-    def slowly(report: Report) -> tuple[str, ...]:
+    def slowly(report: Report) -> None:
         time.sleep(0.02)
-        return ()
 
     several = [submit(operations, work=slowly) for _ in range(3)]
     operations.advance(1000)

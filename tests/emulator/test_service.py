@@ -27,7 +27,7 @@ DUPLICATE = "A different Operation was already started with the given request_id
 QUEUE_FULL = "Too many tasks already in the queue ({}). Please wait for some of them to complete."
 TOO_LARGE = "Request payload size exceeds the limit: 10485760 bytes."
 EMULATED = {
-    "image.export",
+    *(f"{kind}.export" for kind in ("image", "table", "video", "map", "videoMap", "classifier")),
     "operations.get",
     "operations.list",
     "operations.cancel",
