@@ -46,6 +46,9 @@ def get_provider_info() -> dict[str, Any]:
         "name": CONNECTION_NAME,
         "description": "Export from Google Earth Engine, and wait for it.",
         "versions": [__version__],
+        "task-decorators": [
+            {"class-name": "airflow_provider_ee.decorators.export.ee_export_task", "name": "ee_export"}
+        ],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

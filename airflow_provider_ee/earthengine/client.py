@@ -43,7 +43,6 @@ _T = TypeVar("_T")
 Page = tuple[list[_T], str | None]
 """What a page holds, and the token of the next one, if there is one."""
 
-_EXPORT_PATHS = {"image": "image:export"}
 _LONGEST_WAIT = 120.0
 _CLOCKS_AGREE = 60.0  # seconds
 
@@ -104,14 +103,15 @@ class EarthEngineClient:
     def export(self, kind: str, body: bytes) -> dict[str, Any]:
         """Start an export with one POST of ``body`` (JSON) and return the Operation resource.
 
-        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export, and those of
+        the other kinds beside it
 
-        :param kind: ``image``.
+        :param kind: ``image``, ``table``, ``video``, ``map``, ``videoMap`` or ``classifier``.
         :raises EarthEngineError: of the kind that the answer tells; a ``TransientError`` leaves open whether
             the export has started.
         """
         call = f"{kind}.export"
-        return _named(call, self._call(call, "POST", f"projects/{self.project}/{_EXPORT_PATHS[kind]}", body=body))
+        return _named(call, self._call(call, "POST", f"projects/{self.project}/{kind}:export", body=body))
 
     def get_operation(self, name: str) -> dict[str, Any]:
         """The Operation resource; a failed operation is an answer, not an error.
@@ -218,7 +218,7 @@ class EarthEngineClient:
         except requests.RequestException as error:
             raise TransientError(f"{call} got no answer from {self.endpoint}: {_reason(error)}.") from error
         except GoogleAuthError as error:
-            raise _error_from_auth(call, error) from None  # google-auth keeps whole answers in its errors
+            raise error_from_auth(call, error) from None  # google-auth keeps whole answers in its errors
         try:
             answer = read(response)
         except ValueError:
@@ -318,7 +318,8 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}, {str(cause).strip() or type(cause).__name__}".rstrip(".")
 
 
-def _error_from_auth(call: str, error: GoogleAuthError) -> EarthEngineError:
+def error_from_auth(call: str, error: GoogleAuthError) -> EarthEngineError:
+    """What google-auth says of a call, without what it may quote."""
     told = str(error.args[0] if error.args else error).strip().rstrip(".")
     if getattr(error, "retryable", False) or "TransportError" in type(error).__name__:
         return TransientError(f"{call} could not be authorised now: {told}.")

@@ -1,113 +1,170 @@
-"""Where an export writes: ``gs://bucket/prefix``, ``drive://folder/prefix`` or ``projects/p/assets/a``.
+"""Where an export writes, as users and as requests say it: ``gs://bucket/prefix``, ``projects/p/assets/a``, …
 
-REST pages: https://developers.google.com/earth-engine/reference/rest/v1/ImageFileExportOptions,
-https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export#ImageAssetExportOptions
+REST pages: https://developers.google.com/earth-engine/reference/rest/v1/CloudStorageDestination and its
+neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from airflow_provider_ee.earthengine.errors import RequestError
-from airflow_provider_ee.earthengine.messages import (
-    ImageAssetExportOptions,
-    ImageExportRequest,
-    ImageFileExportOptions,
-)
-from airflow_provider_ee.earthengine.validation import Message, parse
+from airflow_provider_ee.earthengine.validation import Bool, Message, NaturalInt32, Text, problem
 
-_FORMS = "gs://bucket/prefix, drive://folder/prefix or projects/PROJECT/assets/NAME"
+NonEmptyText = Annotated[Text, Field(min_length=1)]
+TilePermissions = Literal["PUBLIC", "DEFAULT_OBJECT_ACL"]
+FILES_NEED_NAMES = "give the destination a prefix ({form}), or give a description"
 
 
-def place_from(destination: str) -> dict[str, Any]:
-    """The part of a request's options that a destination stands for.
+class Destination(Message):
+    """Where an export writes; ``str`` writes it as users do."""
 
-    :raises RequestError: if it has none of the three forms.
-    """
-    if not isinstance(destination, str):
-        raise RequestError(f"destination must be text, not {destination!r:.80}; write {_FORMS}.")
-    scheme, separator, rest = destination.partition("://")
-    if separator and scheme in ("gs", "drive"):
-        container, _, prefix = rest.partition("/")
-        if scheme == "gs":
-            if not container:
-                raise RequestError(f"destination {destination!r} names no bucket; write gs://bucket/prefix.")
-            place = {"bucket": container, "filenamePrefix": prefix}
-            return {"fileExportOptions": {"cloudStorageDestination": _set(place)}}
-        return {"fileExportOptions": {"driveDestination": _set({"folder": container, "filenamePrefix": prefix})}}
-    if destination.startswith(("projects/", "users/")):
-        return {"assetExportOptions": {"earthEngineDestination": {"name": destination}}}
-    raise RequestError(f"destination {destination!r} is not understood; write {_FORMS}.")
+    scheme: ClassVar[str]
+    """What stands before ``://``; none for assets."""
+
+    form: ClassVar[str]
+    """How users write it."""
+
+    needed: ClassVar[dict[str, str]] = {}
+    """Fields that a request must have, with what to do about one that is missing."""
+
+    @classmethod
+    def read(cls, rest: str) -> dict[str, str]:
+        """The fields that stand for what a user has written after the scheme."""
+        raise NotImplementedError
 
 
-def export_options(
-    destination: str | None,
-    file_export_options: Mapping[str, Any] | str | None,
-    asset_export_options: Mapping[str, Any] | str | None,
-) -> dict[str, Any]:
-    """Merge where (the destination) and how (the options) into the options of a request.
+class CloudStorageDestination(Destination):
+    """Objects in a bucket."""
 
-    :raises RequestError: if an option is wrong, or a place is given twice.
-    """
-    given = {
-        "fileExportOptions": _as_given(ImageFileExportOptions, "fileExportOptions", file_export_options),
-        "assetExportOptions": _as_given(ImageAssetExportOptions, "assetExportOptions", asset_export_options),
-    }
-    # Empty options say nothing of where, unless they are all there is.
-    options = {
-        name: option for name, option in given.items() if option or (option is not None and not destination)
-    }
-    if not destination:
-        return options
-    return _merged(options, place_from(destination), destination)
+    scheme = "gs"
+    form = "gs://bucket/prefix"
+    needed = {"bucket": "", "filename_prefix": FILES_NEED_NAMES}
 
+    bucket: NonEmptyText | None = None
+    filename_prefix: NonEmptyText | None = None
+    permissions: TilePermissions | None = None
+    bucket_cors_uris: list[Text] | None = None
 
-def name_files(options: dict[str, Any], description: str) -> None:
-    """Name the files after the description where neither destination nor options name them."""
-    files = options.get("fileExportOptions") or {}
-    for place in ("cloudStorageDestination", "driveDestination"):
-        if place in files:
-            files[place].setdefault("filenamePrefix", description)
+    @model_validator(mode="after")
+    def _check_bucket(self) -> Self:
+        if self.bucket and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", self.bucket):
+            raise problem(
+                f"has the bucket {self.bucket!r}; a bucket is named without gs://, "
+                "with 3 or more of a-z, 0-9, '-', '_' and '.'"
+            )
+        return self
 
+    @classmethod
+    def read(cls, rest: str) -> dict[str, str]:
+        bucket, _, prefix = rest.partition("/")
+        if not bucket:
+            raise RequestError(f"destination 'gs://{rest}' names no bucket; write {cls.form}.")
+        return {"bucket": bucket, "filenamePrefix": prefix}
 
-def destination_of(request: ImageExportRequest) -> str:
-    """``gs://…``, ``drive://…`` or the asset's name: the way a destination is written."""
-    files, asset = request.file_export_options, request.asset_export_options
-    if asset and asset.earth_engine_destination:
-        return asset.earth_engine_destination.name or ""
-    if files and files.cloud_storage_destination:
-        storage = files.cloud_storage_destination
-        return f"gs://{storage.bucket}/{storage.filename_prefix}"
-    drive = files.drive_destination if files else None
-    return f"drive://{drive.folder or ''}/{drive.filename_prefix}" if drive else ""
+    def __str__(self) -> str:
+        return f"gs://{self.bucket}/{self.filename_prefix}"
 
 
-def _as_given(model: type[Message], name: str, options: Mapping[str, Any] | str | None) -> dict[str, Any] | None:
-    """The options under their REST names, without the defaults."""
-    if options is None:
-        return None
-    return parse(model, options, at=(name,)).model_dump(
-        mode="json", by_alias=True, exclude_unset=True, exclude_none=True
-    )
+class DriveDestination(Destination):
+    """Files in the caller's Drive."""
+
+    scheme = "drive"
+    form = "drive://folder/prefix"
+    needed = {"filename_prefix": FILES_NEED_NAMES}
+
+    folder: Text | None = None
+    filename_prefix: NonEmptyText | None = None
+
+    @classmethod
+    def read(cls, rest: str) -> dict[str, str]:
+        folder, _, prefix = rest.partition("/")
+        return {"folder": folder, "filenamePrefix": prefix}
+
+    def __str__(self) -> str:
+        return f"drive://{self.folder or ''}/{self.filename_prefix}"
 
 
-def _merged(options: dict[str, Any], place: dict[str, Any], destination: str) -> dict[str, Any]:
-    """Merge two trees that may share branches but no leaf, and no second place."""
-    ((option, branch),) = place.items()
-    ((kind, fields),) = branch.items()
-    others = set(options) - {option}
-    target = options.setdefault(option, {})
-    rivals = {"cloudStorageDestination", "driveDestination"} & set(target) - {kind}
-    twice = set(fields) & set(target.get(kind, {}))
-    if others or rivals or twice:
-        second = sorted(others or rivals or {f"{kind}.{name}" for name in twice})[0]
-        raise RequestError(
-            f"destination {destination!r} says where to write, and so does {second}; give only one."
-        )
-    target[kind] = {**target.get(kind, {}), **fields}
-    return options
+class EarthEngineDestination(Destination):
+    """An asset."""
+
+    scheme = ""
+    form = "projects/PROJECT/assets/NAME"
+    needed = {"name": "say which asset to write"}
+
+    name: Text | None = None
+    overwrite: Bool | None = None
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        _check_asset_name(self.name)
+        return self
+
+    @classmethod
+    def read(cls, rest: str) -> dict[str, str]:
+        return {"name": rest}
+
+    def __str__(self) -> str:
+        return self.name or ""
 
 
-def _set(fields: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if value}
+class FeatureViewDestination(Destination):
+    """A FeatureView, which is an asset too."""
+
+    scheme = ""
+    form = "projects/PROJECT/assets/NAME"
+    needed = {"name": "say which asset to write"}
+
+    name: Text | None = None
+    asset_version: NaturalInt32 | None = None
+    permissions: Literal["PUBLIC"] | None = None
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        _check_asset_name(self.name)
+        return self
+
+    @classmethod
+    def read(cls, rest: str) -> dict[str, str]:
+        return {"name": rest}
+
+    def __str__(self) -> str:
+        return self.name or ""
+
+
+class BigQueryDestination(Destination):
+    """A table in BigQuery, whose dataset must exist."""
+
+    scheme = "bq"
+    form = "bq://project.dataset.table"
+    needed = {"table": "say which table to write, as project.dataset.table"}
+
+    table: Text | None = None
+    overwrite: Bool | None = None
+    append: Bool | None = None
+
+    @model_validator(mode="after")
+    def _check_table(self) -> Self:
+        if self.table and not re.fullmatch(r"[^.\s/]+(\.[^.\s/]+)?\.[^.\s/]+\.[^.\s/]+", self.table):
+            raise problem(f"has the table {self.table!r}; write project.dataset.table")
+        if self.overwrite and self.append:
+            raise problem("has both overwrite and append; set only one of them")
+        return self
+
+    @classmethod
+    def read(cls, rest: str) -> dict[str, str]:
+        return {"table": rest}
+
+    def __str__(self) -> str:
+        return f"bq://{self.table}"
+
+
+def _check_asset_name(name: str | None) -> None:
+    if name and not re.fullmatch(r"projects/[^/\s]+/(locations/[^/\s]+/)?assets/\S+", name):
+        legacy = f"projects/earthengine-legacy/assets/{name}"
+        form = legacy if name.startswith("users/") else EarthEngineDestination.form
+        raise problem(f"has the name {name!r}; write {form}")

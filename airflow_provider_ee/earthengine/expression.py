@@ -1,4 +1,4 @@
-"""Whatever the user gave as a computation -> a REST Expression, checked as a graph.
+"""Whatever the user gave as a computation -> a REST Expression, checked: JSON, or what the ee client builds.
 
 REST page: https://developers.google.com/earth-engine/reference/rest/v1/Expression
 """
@@ -6,30 +6,31 @@ REST page: https://developers.google.com/earth-engine/reference/rest/v1/Expressi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 from airflow_provider_ee.earthengine.collector import collector_paused
 from airflow_provider_ee.earthengine.errors import RequestError
+from airflow_provider_ee.earthengine.graph import Expression, check_graph, too_deep
+from airflow_provider_ee.earthengine.messages import REQUESTS, clean_description
+from airflow_provider_ee.earthengine.validation import parse
 
-NODE_KINDS = frozenset(
-    {
-        "constantValue",
-        "integerValue",
-        "bytesValue",
-        "arrayValue",
-        "dictionaryValue",
-        "functionDefinitionValue",
-        "functionInvocationValue",
-        "argumentReference",
-        "valueReference",
-    }
-)
+# Of each pair the first is meant unless something is given that only the second takes.
+_KINDS_OF_TYPES = {
+    "Image": ("image", "map"),
+    "ImageCollection": ("video", "videoMap"),
+    "FeatureCollection": ("table",),
+    "Classifier": ("classifier",),
+}
+# What a computation is until somebody says more.
+_UNTYPED = ("ComputedObject", "Element", "Collection")
 
-# The service refuses deeper values; a reference to another value starts anew.
-MAX_DEPTH = 100
-
-Expression = dict[str, Any]
+_KINDS_OF_TASKS = {
+    "EXPORT_IMAGE": "image",
+    "EXPORT_TILES": "map",
+    "EXPORT_FEATURES": "table",
+    "EXPORT_VIDEO": "video",
+    "EXPORT_CLASSIFIER": "classifier",
+}
 
 
 def expression_from(given: Any) -> Expression:
@@ -44,26 +45,96 @@ def expression_from(given: Any) -> Expression:
         if given is None or given == {}:
             raise RequestError("expression is empty; give an Earth Engine Expression as JSON.")
         if not isinstance(given, dict):
-            raise RequestError(_unexpected_type(given))
+            raise RequestError(f"expression must be a JSON object, not {type(given).__name__}.")
         expression = _unwrap(given)
-        _check_shape(expression)
-        _check_graph(expression)
+        check_graph(expression)
         return expression
 
 
-def to_json(value: Any) -> str:
-    """Compact JSON.
+def expression_of(given: Any, kind: str) -> Expression:
+    """An ee object, or JSON, as the Expression of an export of some kind.
 
-    :raises RequestError: if a number is NaN or infinite, or a value is of a type that JSON does not have.
+    :raises RequestError: if it is none, or cannot be exported so.
     """
+    if is_task(given):
+        raise RequestError("expression is an ee.batch.Task, which is a whole export; @task.ee_export takes it.")
+    if not _is_of_client(given):
+        return expression_from(given)
+    kinds = kinds_of(given)
+    if kinds is not None and kind not in kinds:
+        wanted = next(name for name, kinds in _KINDS_OF_TYPES.items() if kind in kinds)
+        raise RequestError(
+            f"expression is an ee.{type(given).__name__}, but a {kind} export takes an ee.{wanted}."
+        )
+    return expression_from(_encoded(given))
+
+
+def kinds_of(given: Any) -> tuple[str, ...] | None:
+    """The kinds that an ee object can be exported as; None if it does not say what it is."""
+    if not _is_of_client(given):
+        return None if isinstance(given, (str, dict)) else ()
+    names = [base.__name__ for base in type(given).__mro__ if base.__module__.partition(".")[0] == "ee"]
+    if names[0] in _UNTYPED:
+        return None
+    return next((_KINDS_OF_TYPES[name] for name in names if name in _KINDS_OF_TYPES), ())
+
+
+def is_task(given: Any) -> bool:
+    """Whether it is an ``ee.batch.Task``."""
+    return _is_of_client(given) and type(given).__name__ == "Task"
+
+
+def request_from_task(task: Any) -> tuple[str, dict[str, Any]]:
+    """The kind of export that an ``ee.batch.Task`` stands for, and the body that the client would send for it.
+
+    The body is plain REST JSON: where the client wraps a number (``{"value": 1}``) the number stands alone. It has
+    no request id.
+
+    :param task: unstarted, as the functions of ``ee.batch.Export`` return it.
+    :raises RequestError: if it has been started, or asks for what cannot be passed on.
+    """
+    if not is_task(task):
+        raise RequestError(unexpected_result(task))
+    if task.id or task.name or task._request_id or task.state != "UNSUBMITTED":
+        raise RequestError(
+            "the ee.batch.Task has been started already; return it without calling start(), which is done for you."
+        )
+    body = dict(task.config or {})
+    kind = _KINDS_OF_TASKS.get(getattr(task.task_type, "value", task.task_type))
+    if not body or kind is None:
+        raise RequestError("the ee.batch.Task is none that ee.batch.Export made.")
+    body["workloadTag"] = body.get("workloadTag", task.workload_tag) or None
+    body["expression"] = expression = expression_of(body["expression"], kind)
+    # Cleaned only where it is sent: until then it is what its author wrote.
+    description = body.get("description")
+    body["description"] = clean_description(description) if description else None
+    fields = parse(REQUESTS[kind], body).fields()
+    return kind, {"expression": expression, **fields, **({"description": description} if description else {})}
+
+
+def unexpected_result(result: Any) -> str:
+    """The sentence about what a function returned that cannot be exported."""
+    wanted = "return an unstarted ee.batch.Task, an ee object, or a dict of parameters"
+    if isinstance(result, (list, tuple)):
+        return (
+            f"the function returned a {type(result).__name__}, but one Airflow task starts one export; "
+            f"{wanted}, and map the task with expand()."
+        )
+    name = f"an ee.{type(result).__name__}" if _is_of_client(result) else f"{result!r:.80}"
+    return f"the function returned {name}, which cannot be exported; {wanted}."
+
+
+def _is_of_client(given: Any) -> bool:
+    return any(base.__module__.partition(".")[0] == "ee" for base in type(given).__mro__)
+
+
+def _encoded(given: Any) -> Any:
+    import ee
+
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except RecursionError:
-        raise RequestError(_too_deep("expression")) from None
-    except ValueError as error:
-        raise RequestError(f"expression holds a number that JSON cannot: {error}.") from error
-    except TypeError as error:
-        raise RequestError(f"expression holds a value that JSON cannot: {error}.") from error
+        return ee.serializer.encode(given, for_cloud_api=True)
+    except (ee.EEException, ValueError, TypeError) as error:
+        raise RequestError(f"expression cannot be written as JSON by the ee client: {error}.") from error
 
 
 def _parse(text: str) -> Any:
@@ -73,7 +144,7 @@ def _parse(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
-        raise RequestError(_too_deep("expression")) from None
+        raise RequestError(too_deep("expression")) from None
     except ValueError as error:
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
@@ -88,169 +159,7 @@ def _refuse_constant(name: str) -> NoReturn:
     raise RequestError(f"expression holds {name}, which JSON does not have; mask such pixels or use a number.")
 
 
-def _unexpected_type(given: Any) -> str:
-    if type(given).__module__.split(".")[0] == "ee":
-        return (
-            f"expression is an ee.{type(given).__name__} object; "
-            "give json.dumps(ee.serializer.encode(image, for_cloud_api=True)) instead."
-        )
-    return f"expression must be a JSON object, not {type(given).__name__}."
-
-
 def _unwrap(given: Expression) -> Expression:
     """Undo the wrapper ``{"expression": …}`` that requests put around an Expression."""
     inner = given.get("expression")
     return inner if isinstance(inner, dict) and set(given) == {"expression"} else given
-
-
-def _check_shape(expression: Expression) -> None:
-    keys = set(expression)
-    if expression.get("type") == "CompoundValue":
-        raise RequestError(
-            "expression is in the legacy CompoundValue form; use ee.Serializer.toCloudApiJSON (JavaScript) "
-            "or ee.serializer.toJSON(image, for_cloud_api=True) (Python)."
-        )
-    if len(keys) == 1 and keys <= NODE_KINDS:
-        raise RequestError(
-            f'expression is a bare {keys.pop()} node; wrap it as {{"result": "0", "values": {{"0": …}}}}.'
-        )
-    unknown = sorted(map(str, keys - {"result", "values"}))
-    if unknown:
-        raise RequestError(f"expression has the unknown key {unknown[0]!r}; it holds result and values only.")
-    values, result = expression.get("values"), expression.get("result")
-    if not isinstance(values, dict) or not values:
-        raise RequestError("expression.values must be an object that holds the nodes of the graph.")
-    if not isinstance(result, str):
-        raise RequestError("expression.result must be the key of a node in expression.values, as text.")
-    if result not in values:
-        raise RequestError(f"expression.result {result!r} is not among expression.values.")
-
-
-def _check_graph(expression: Expression) -> None:
-    values = expression["values"]
-    references = {key: _references(key, node) for key, node in values.items()}
-    for key, targets in references.items():
-        for target in targets:
-            if target not in values:
-                raise RequestError(f"expression.values[{key!r}] refers to {target!r}, which is not among them.")
-    _check_acyclic(references)
-
-
-def _check_acyclic(references: Mapping[str, list[str]]) -> None:
-    """Depth first without recursion: graphs of 10,000 nodes in a row are legal."""
-    finished: set[str] = set()
-    for start in references:
-        if start in finished:
-            continue
-        path, on_path = [(start, iter(references[start]))], {start}
-        while path:
-            key, targets = path[-1]
-            for target in targets:
-                if target in on_path:
-                    raise RequestError(f"expression.values[{target!r}] depends on itself, through {key!r}.")
-                if target not in finished:
-                    path.append((target, iter(references[target])))
-                    on_path.add(target)
-                    break
-            else:
-                path.pop()
-                on_path.remove(key)
-                finished.add(key)
-
-
-def _references(key: str, root: Any) -> list[str]:
-    """Check each node of one value, level by level, and return the keys that it refers to.
-
-    Depth is counted as the service does: levels of JSON, three for a node nested in another.
-    """
-    references: list[str] = []
-    nodes, depth = [root], 1
-    while nodes:
-        if depth > MAX_DEPTH:
-            raise RequestError(_too_deep(f"expression.values[{key!r}]"))
-        nested: list[Any] = []
-        for node in nodes:
-            if not isinstance(node, dict) or len(node) != 1:
-                raise RequestError(_bad_node(key, node))
-            ((kind, content),) = node.items()
-            if kind == "constantValue":
-                if type(content) in (dict, list) and depth + _levels(content, MAX_DEPTH - depth) > MAX_DEPTH:
-                    raise RequestError(_too_deep(f"expression.values[{key!r}]"))
-            elif kind == "valueReference":
-                references.append(content)
-            elif kind in _PARTS:
-                nested += _PARTS[kind](key, content, references)
-            elif kind not in NODE_KINDS:
-                raise RequestError(_bad_node(key, node))
-        nodes, depth = nested, depth + 3
-    for reference in references:
-        if not isinstance(reference, str):
-            raise RequestError(f"expression.values[{key!r}] refers to {reference!r:.80}, but a key is text.")
-    return references
-
-
-def _call_parts(key: str, call: Any, references: list[str]) -> Iterable[Any]:
-    arguments = _object(key, "functionInvocationValue", call).get("arguments")
-    if "functionReference" in call:
-        references.append(call["functionReference"])
-    elif not isinstance(call.get("functionName"), str):
-        raise RequestError(f"expression.values[{key!r}] has a call without a functionName.")
-    return _object(key, "arguments", arguments).values()
-
-
-def _array_parts(key: str, array: Any, references: list[str]) -> Iterable[Any]:
-    elements = _object(key, "arrayValue", array).get("values") or []
-    if not isinstance(elements, list):
-        raise RequestError(f"expression.values[{key!r}] has an arrayValue whose values are not a list.")
-    return elements
-
-
-def _dictionary_parts(key: str, dictionary: Any, references: list[str]) -> Iterable[Any]:
-    return _object(key, "values", _object(key, "dictionaryValue", dictionary).get("values")).values()
-
-
-def _definition_parts(key: str, definition: Any, references: list[str]) -> Iterable[Any]:
-    references.append(_object(key, "functionDefinitionValue", definition).get("body", ""))
-    return ()
-
-
-_PARTS: dict[str, Callable[[str, Any, list[str]], Iterable[Any]]] = {
-    "functionInvocationValue": _call_parts,
-    "arrayValue": _array_parts,
-    "dictionaryValue": _dictionary_parts,
-    "functionDefinitionValue": _definition_parts,
-}
-"""What each kind of node holds: its nested nodes are returned, the keys it refers to are added."""
-
-
-def _object(key: str, name: str, content: Any) -> dict[str, Any]:
-    """A field that must be an object; null stands for an empty one."""
-    if isinstance(content, dict):
-        return content
-    if content is None:
-        return {}
-    raise RequestError(f"expression.values[{key!r}]: {name} must be a JSON object, not {content!r:.80}.")
-
-
-def _levels(constant: Any, most: int) -> int:
-    """How many levels of lists and objects a constant nests; stops counting past ``most``."""
-    level, current = 0, [constant]
-    while current and level <= most:
-        level += 1
-        nested: list[Any] = []
-        for container in current:
-            items = container.values() if isinstance(container, dict) else container
-            nested.extend(item for item in items if type(item) in (dict, list))
-        current = nested
-    return level
-
-
-def _bad_node(key: str, node: Any) -> str:
-    if isinstance(node, dict) and len(node) == 1:
-        return f"expression.values[{key!r}] has a node of the unknown kind {next(iter(node))!r}."
-    shown = sorted(map(str, node)) if isinstance(node, dict) else node
-    return f"expression.values[{key!r}] has {shown!r:.80} where a node of exactly one kind must stand."
-
-
-def _too_deep(what: str) -> str:
-    return f"{what} nests deeper than {MAX_DEPTH} levels of JSON; move parts of it into values of their own."

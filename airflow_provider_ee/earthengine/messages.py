@@ -2,13 +2,16 @@
 
 Field names are those of the REST API; snake_case is accepted.
 
-REST pages: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export and those it links.
+REST pages: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export, those of the other
+kinds beside it, and those that they link.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Literal
@@ -18,22 +21,36 @@ from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
 from airflow_provider_ee.earthengine.errors import RequestError
-from airflow_provider_ee.earthengine.expression import to_json
+from airflow_provider_ee.earthengine.graph import to_json
 from airflow_provider_ee.earthengine.grid import is_invertible
+from airflow_provider_ee.earthengine.options import (
+    BigQueryExportOptions,
+    ClassifierAssetExportOptions,
+    ExportOptions,
+    FeatureViewAssetExportOptions,
+    GridDimensions,
+    ImageAssetExportOptions,
+    ImageFileExportOptions,
+    MapTileExportOptions,
+    TableAssetExportOptions,
+    TableFileExportOptions,
+    TileOptions,
+    VideoFileExportOptions,
+    VideoOptions,
+    VideoTileExportOptions,
+)
 from airflow_provider_ee.earthengine.validation import (
-    Bool,
     Double,
     FiniteDouble,
     Int32,
-    Int64,
     Message,
+    NaturalInt32,
     PositiveInt64,
-    Size,
     Text,
     matching,
+    message_of,
     not_text,
     problem,
-    whole_number,
 )
 
 MAX_BODY_BYTES = 10_485_760
@@ -51,11 +68,6 @@ WorkloadTag = Annotated[
         "1 to 63 letters, digits, '-' and '_', the first and the last a letter or digit",
     ),
 ]
-
-PyramidingPolicy = Literal["MEAN", "SAMPLE", "MIN", "MAX", "MODE", "MEDIAN"]
-TilePermissions = Literal["PUBLIC", "DEFAULT_OBJECT_ACL"]
-# The enum of the API holds more; an image export writes these two.
-ImageFileFormat = Literal["GEO_TIFF", "TF_RECORD_IMAGE"]
 
 
 @dataclass(frozen=True)
@@ -108,18 +120,74 @@ class PreparedRequest:
         return digest.hexdigest()
 
 
-class GridDimensions(Message):
-    """Size in pixels."""
+class ExportRequest(Message):
+    """What the requests of all kinds have in common."""
 
-    width: Size
-    height: Size
+    kind: ClassVar[str]
+    """The resource that the method belongs to: ``projects.<kind>.export``."""
+
+    refused = {"maxWorkers": "is for users within Google only; leave it out"}
+
+    expression: dict[str, Any]
+    description: Description | None = None
+    request_id: RequestId | None = None
+    workload_tag: WorkloadTag | None = None
+    priority: Annotated[Int32, Field(ge=0, le=9999)] | None = None
+
+    @classmethod
+    def option_fields(cls) -> dict[str, type[ExportOptions]]:
+        """The fields that say how and where, one of which a request must have."""
+        found = {name: message_of(field.annotation) for name, field in cls.model_fields.items()}
+        return {name: model for name, model in found.items() if model and issubclass(model, ExportOptions)}
+
+    @property
+    def options(self) -> tuple[str, ExportOptions]:
+        """The field that says how and where, and what it holds."""
+        return next(
+            (name, options) for name in self.option_fields() if (options := getattr(self, name)) is not None
+        )
+
+    @property
+    def destination(self) -> str:
+        """Where the export writes, as users write it."""
+        return str(next(self.options[1].places())[1])
+
+    @model_validator(mode="after")
+    def _check_destination(self) -> Self:
+        fields = list(self.option_fields())
+        chosen = [to_camel(name) for name in fields if getattr(self, name) is not None]
+        if not chosen:
+            names = [to_camel(name) for name in fields]
+            lacks = f"neither {' nor '.join(names)}" if len(names) > 1 else f"no {names[0]}"
+            raise problem(f"has {lacks}; set {'one' if len(names) > 1 else 'it'}, or give a destination")
+        if len(chosen) > 1:
+            raise problem(f"has both {' and '.join(chosen)}; set only one of them")
+        name, options = self.options
+        if missing := options.missing(to_camel(name)):
+            raise problem(missing)
+        return self
+
+    def body(self) -> bytes:
+        """The request as it is sent.
+
+        :raises RequestError: if it is larger than the service takes.
+        """
+        return bytes(self.prepared())
+
+    def prepared(self) -> PreparedRequest:
+        """The request ready to be sent, under this name or others.
+
+        :raises RequestError: if it is larger than the service takes.
+        """
+        return PreparedRequest(self.kind, to_json(self.expression).encode(), self.fields())
+
+    def fields(self) -> dict[str, Any]:
+        """The request as plain REST JSON, but for the expression."""
+        # That is a plain dict that may hold 10,000 nodes: it is not copied on its way.
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"expression"})
 
 
-class MarginDimensions(Message):
-    """Overlap in pixels, which may be none."""
-
-    width: Annotated[int, BeforeValidator(whole_number), Field(ge=0)]
-    height: Annotated[int, BeforeValidator(whole_number), Field(ge=0)]
+# Images
 
 
 class AffineTransform(Message):
@@ -159,145 +227,13 @@ class PixelGridMessage(Message):
         return self
 
 
-class CloudStorageDestination(Message):
-    """Objects in a bucket."""
-
-    bucket: Annotated[Text, Field(min_length=1)] | None = None
-    filename_prefix: Annotated[Text, Field(min_length=1)] | None = None
-    permissions: TilePermissions | None = None
-    bucket_cors_uris: list[Text] | None = None
-
-    @model_validator(mode="after")
-    def _check_bucket(self) -> Self:
-        if self.bucket and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", self.bucket):
-            raise problem(
-                f"has the bucket {self.bucket!r}; a bucket is named without gs://, "
-                "with 3 or more of a-z, 0-9, '-', '_' and '.'"
-            )
-        return self
-
-
-class DriveDestination(Message):
-    """Files in the caller's Drive."""
-
-    folder: Text | None = None
-    filename_prefix: Annotated[Text, Field(min_length=1)] | None = None
-
-
-class EarthEngineDestination(Message):
-    """An asset."""
-
-    name: Text | None = None
-    overwrite: Bool | None = None
-
-    @model_validator(mode="after")
-    def _check_name(self) -> Self:
-        if self.name and not re.fullmatch(r"projects/[^/\s]+/(locations/[^/\s]+/)?assets/\S+", self.name):
-            legacy = f"projects/earthengine-legacy/assets/{self.name}"
-            form = legacy if self.name.startswith("users/") else "projects/PROJECT/assets/NAME"
-            raise problem(f"has the name {self.name!r}; write {form}")
-        return self
-
-
-class NoData(Message):
-    """The value of masked pixels; the service honours ``floatValue``."""
-
-    one_of = (("float_value", "integer_value"),)
-
-    float_value: Double | None = None
-    integer_value: Int64 | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_number(cls, value: Any) -> Any:
-        is_text = isinstance(value, str) and not value.lstrip().startswith("{")
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return {"floatValue": value} if is_text or is_number else value
-
-
-class GeoTiffImageExportOptions(Message):
-    """How a GeoTIFF is written."""
-
-    cloud_optimized: Bool | None = None
-    tile_dimensions: GridDimensions | None = None
-    skip_empty_files: Bool | None = None
-    tile_size: Size | None = None
-    no_data: NoData | None = None
-    metadata_keys: list[Text] | None = None
-
-    @model_validator(mode="after")
-    def _check_whole_tiles(self) -> Self:
-        tile, size = self.tile_dimensions, self.tile_size or 256
-        if tile and (tile.width % size or tile.height % size):
-            raise problem(
-                f"has tileDimensions of {tile.width} x {tile.height}; use multiples of tileSize ({size})"
-            )
-        return self
-
-
-class TfRecordImageExportOptions(Message):
-    """How TFRecord patches are written."""
-
-    tile_dimensions: GridDimensions | None = None
-    margin_dimensions: MarginDimensions | None = None
-    compress: Bool | None = None
-    max_size_bytes: PositiveInt64 | None = None
-    default_value: Double | None = None
-    tensor_depths: dict[str, Size] | None = None
-    sequence_data: Bool | None = None
-    collapse_bands: Bool | None = None
-    max_masked_ratio: Annotated[Double, Field(ge=0, le=1)] | None = None
-
-
-_FORMAT_OF_OPTIONS = {"geo_tiff_options": "GEO_TIFF", "tf_record_options": "TF_RECORD_IMAGE"}
-
-
-class ImageFileExportOptions(Message):
-    """An image as files."""
-
-    one_of = (
-        ("drive_destination", "cloud_storage_destination"),
-        ("geo_tiff_options", "tf_record_options"),
-    )
-
-    file_format: ImageFileFormat = "GEO_TIFF"
-    drive_destination: DriveDestination | None = None
-    cloud_storage_destination: CloudStorageDestination | None = None
-    geo_tiff_options: GeoTiffImageExportOptions | None = None
-    tf_record_options: TfRecordImageExportOptions | None = None
-
-    @model_validator(mode="after")
-    def _check_format(self) -> Self:
-        for name, wanted in _FORMAT_OF_OPTIONS.items():
-            if getattr(self, name) is not None and self.file_format != wanted:
-                raise problem(
-                    f"has {to_camel(name)} with fileFormat {self.file_format}; set fileFormat to {wanted}"
-                )
-        return self
-
-
-class ImageAssetExportOptions(Message):
-    """An image as an asset."""
-
-    pyramiding_policy: PyramidingPolicy | None = None
-    pyramiding_policy_overrides: dict[str, PyramidingPolicy] | None = None
-    earth_engine_destination: EarthEngineDestination | None = None
-    tile_size: Size | None = None
-
-
-class ImageExportRequest(Message):
+class ImageExportRequest(ExportRequest):
     """Body of ``projects.image.export``."""
 
-    kind: ClassVar[str] = "image"
-    one_of = (("file_export_options", "asset_export_options"),)
+    kind = "image"
 
-    expression: dict[str, Any]
-    description: Description | None = None
     max_pixels: PositiveInt64 | None = None
     grid: PixelGridMessage | None = None
-    request_id: RequestId | None = None
-    workload_tag: WorkloadTag | None = None
-    priority: Annotated[Int32, Field(ge=0, le=9999)] | None = None
     file_export_options: ImageFileExportOptions | None = None
     asset_export_options: ImageAssetExportOptions | None = None
 
@@ -312,47 +248,127 @@ class ImageExportRequest(Message):
                 )
         return self
 
-    @model_validator(mode="after")
-    def _check_destination(self) -> Self:
-        if not self.file_export_options and not self.asset_export_options:
-            raise problem("has neither fileExportOptions nor assetExportOptions; set one, or give a destination")
-        files, asset = self.file_export_options, self.asset_export_options
-        if asset and not (asset.earth_engine_destination and asset.earth_engine_destination.name):
-            raise problem("assetExportOptions has no earthEngineDestination.name; say which asset to write")
-        if files:
-            _check_file_destination(files)
-        return self
 
-    def body(self) -> bytes:
-        """The request as it is sent.
-
-        :raises RequestError: if it is larger than the service takes.
-        """
-        return bytes(self.prepared())
-
-    def prepared(self) -> PreparedRequest:
-        """The request ready to be sent, under this name or others.
-
-        :raises RequestError: if it is larger than the service takes.
-        """
-        # The expression is a plain dict that may hold 10,000 nodes: it is not copied on its way.
-        fields = self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"expression"})
-        return PreparedRequest(self.kind, to_json(self.expression).encode(), fields)
+# Tables
 
 
-def _check_file_destination(files: ImageFileExportOptions) -> None:
-    place = files.cloud_storage_destination or files.drive_destination
-    if place is None:
-        raise problem(
-            "fileExportOptions has neither cloudStorageDestination nor driveDestination; set one, "
-            "or give a destination"
-        )
-    if files.cloud_storage_destination and not files.cloud_storage_destination.bucket:
-        raise problem("fileExportOptions.cloudStorageDestination has no bucket")
-    if not place.filename_prefix:
-        raise problem(
-            "the files have no name: give the destination a prefix (gs://bucket/prefix), or give a description"
-        )
+def _listed(value: Any) -> Any:
+    """A list, also as JSON text of one or as text with commas."""
+    if not isinstance(value, str):
+        return list(value) if isinstance(value, tuple) else value
+    with suppress(ValueError):
+        if isinstance(given := json.loads(value), list):
+            return given
+    return [name.strip() for name in value.split(",")]
+
+
+class Condition(Message):
+    """When a binding holds."""
+
+    expression: Text | None = None
+    title: Text | None = None
+    description: Text | None = None
+    location: Text | None = None
+
+
+class Binding(Message):
+    """Who may do what."""
+
+    role: Text | None = None
+    members: list[Text] | None = None
+    condition: Condition | None = None
+
+
+class AuditLogConfig(Message):
+    """What is logged."""
+
+    log_type: Literal["ADMIN_READ", "DATA_WRITE", "DATA_READ"] | None = None
+    exempted_members: list[Text] | None = None
+
+
+class AuditConfig(Message):
+    """What is logged of a service."""
+
+    service: Text | None = None
+    audit_log_configs: list[AuditLogConfig] | None = None
+
+
+class Policy(Message):
+    """Who may use an asset from the beginning."""
+
+    version: Int32 | None = None
+    bindings: list[Binding] | None = None
+    audit_configs: list[AuditConfig] | None = None
+    etag: Text | None = None
+
+
+class TableExportRequest(ExportRequest):
+    """Body of ``projects.table.export``."""
+
+    kind = "table"
+
+    selectors: Annotated[list[Text], BeforeValidator(_listed)] | None = None
+    max_error_meters: Annotated[Double, Field(ge=0)] | None = None
+    max_vertices: NaturalInt32 | None = None
+    policy: Policy | None = None
+    file_export_options: TableFileExportOptions | None = None
+    asset_export_options: TableAssetExportOptions | None = None
+    bigquery_export_options: BigQueryExportOptions | None = None
+    feature_view_export_options: FeatureViewAssetExportOptions | None = None
+
+
+# The others
+
+
+class VideoExportRequest(ExportRequest):
+    """Body of ``projects.video.export``."""
+
+    kind = "video"
+
+    video_options: VideoOptions | None = None
+    file_export_options: VideoFileExportOptions | None = None
+
+
+class MapExportRequest(ExportRequest):
+    """Body of ``projects.map.export``."""
+
+    kind = "map"
+
+    tile_options: TileOptions | None = None
+    tile_export_options: MapTileExportOptions | None = None
+
+
+class VideoMapExportRequest(ExportRequest):
+    """Body of ``projects.videoMap.export``, a method that the reference does not list."""
+
+    kind = "videoMap"
+
+    video_options: VideoOptions | None = None
+    tile_options: TileOptions | None = None
+    tile_export_options: VideoTileExportOptions | None = None
+    version: Literal["V1", "V2"] | None = None
+
+
+class ClassifierExportRequest(ExportRequest):
+    """Body of ``projects.classifier.export``."""
+
+    kind = "classifier"
+
+    asset_export_options: ClassifierAssetExportOptions | None = None
+
+
+REQUESTS: dict[str, type[ExportRequest]] = {
+    request.kind: request
+    for request in (
+        ImageExportRequest,
+        TableExportRequest,
+        VideoExportRequest,
+        MapExportRequest,
+        VideoMapExportRequest,
+        ClassifierExportRequest,
+    )
+}
+"""The kinds of export."""
 
 
 def clean_description(text: Any) -> str:

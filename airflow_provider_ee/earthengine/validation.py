@@ -12,7 +12,6 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -132,6 +131,7 @@ def _json_number(value: float) -> float | str:
 
 Int32 = Annotated[int, BeforeValidator(whole_number), Field(ge=-(2**31), le=2**31 - 1)]
 Size = Annotated[int, BeforeValidator(whole_number), Field(ge=1, le=2**31 - 1)]
+NaturalInt32 = Annotated[int, BeforeValidator(whole_number), Field(ge=0, le=2**31 - 1)]
 PositiveInt64 = Annotated[int, BeforeValidator(whole_number), Field(ge=1), PlainSerializer(_decimal)]
 Int64 = Annotated[int, BeforeValidator(whole_number), PlainSerializer(_decimal)]
 Double = Annotated[float, BeforeValidator(_number), PlainSerializer(_json_number)]
@@ -147,6 +147,9 @@ class Message(BaseModel):
 
     one_of: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Unions of the API: of each group at most one field may be set."""
+
+    refused: ClassVar[dict[str, str]] = {}
+    """Fields of the API that cannot be set here, and why."""
 
     @model_validator(mode="before")
     @classmethod
@@ -186,15 +189,18 @@ def parse(model: type[AnyMessage], value: Any, *, at: tuple[str, ...] = ()) -> A
 def _sentence(model: type[Message], at: tuple[str, ...], problem: ErrorDetails) -> str:
     path = ".".join(map(str, (*at, *problem["loc"])))
     kind, context = problem["type"], problem.get("ctx", {})
-    value = problem["input"]
+    value = _unwrapped(problem["input"])
     if kind == "earth_engine":
         sentence = context["sentence"]
         subject = path or ("The request" if sentence.startswith("has ") else "")
         return f"{subject} {sentence}.".lstrip()
     if kind == "extra_forbidden":
-        fields = [to_camel(name) for name in _model_at(model, problem["loc"][:-1]).model_fields]
+        holder = _model_at(model, problem["loc"][:-1])
+        fields = [to_camel(name) for name in holder.model_fields]
         written = str(problem["loc"][-1])
-        listed = "" if _meant(written, fields) else f"; known are {', '.join(fields)}"
+        if reason := holder.refused.get(to_camel(written)):
+            return f"{path} {reason}."
+        listed = "" if meant(written, fields) else f"; known are {', '.join(fields)}"
         return f"{path} is not a field{listed}{_hint(written, fields)}"
     if kind == "literal_error":
         known = _quoted(context["expected"])
@@ -213,16 +219,16 @@ def _sentence(model: type[Message], at: tuple[str, ...], problem: ErrorDetails) 
     return f"{path} is wrong: {problem['msg']} (got {_shown(value)})."
 
 
-def _meant(written: str, known: list[str]) -> str | None:
-    """The known word that a misspelt one is most like."""
+def meant(written: str, known: list[str]) -> str | None:
+    """The known word that a misspelt one is most like, if there is one."""
     spelling = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in known}
     near = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", written.lower()), list(spelling), n=1, cutoff=0.5)
     return spelling[near[0]] if near else None
 
 
 def _hint(written: str, known: list[str]) -> str:
-    meant = _meant(written, known)
-    return f"; did you mean {meant}?" if meant else "."
+    nearest = meant(written, known)
+    return f"; did you mean {nearest}?" if nearest else "."
 
 
 def _quoted(expected: str) -> list[str]:
@@ -233,11 +239,12 @@ def _model_at(model: type[Message], path: tuple[str | int, ...]) -> type[Message
     for part in path:
         fields = {name: field for known, field in model.model_fields.items() for name in (known, to_camel(known))}
         if part in fields:
-            model = next(_messages(fields[str(part)].annotation), model)
+            model = message_of(fields[str(part)].annotation) or model
     return model
 
 
-def _messages(annotation: Any) -> Iterator[type[Message]]:
-    for candidate in (annotation, *get_args(annotation)):
-        if isinstance(candidate, type) and issubclass(candidate, Message):
-            yield candidate
+def message_of(annotation: Any) -> type[Message] | None:
+    """The message that a field holds, alone, in a list or as what may be left out."""
+    if isinstance(annotation, type) and issubclass(annotation, Message):
+        return annotation
+    return next((found for argument in get_args(annotation) if (found := message_of(argument))), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_ee.earthengine.client import EarthEngineClient
     from airflow_provider_ee.earthengine.credentials import CredentialSettings
-    from airflow_provider_ee.earthengine.messages import ImageExportRequest
+    from airflow_provider_ee.earthengine.messages import ExportRequest
     from airflow_provider_ee.earthengine.pollers import Caller
 
 # How a google_cloud_platform connection spells some of our fields.
@@ -98,7 +98,6 @@ class EarthEngineHook(BaseHook):
         from asgiref.sync import sync_to_async
 
         from airflow_provider_ee.earthengine.aside import in_thread
-        from airflow_provider_ee.earthengine.pollers import Caller
 
         try:
             self._connection = await get_async_connection(self.ee_conn_id)
@@ -107,19 +106,32 @@ class EarthEngineHook(BaseHook):
         # Reading a connection, Airflow talks to its supervisor: before 3.2, in no other kind of thread.
         await sync_to_async(lambda: self._fields, thread_sensitive=False)()
         client: EarthEngineClient = await in_thread(lambda: self._make_client(num_retries=0))
-        return Caller(client.endpoint, client.project, self._settings.identity), client
+        return self.caller, client
+
+    @property
+    def caller(self) -> Caller:
+        """For whom calls are made, and where.
+
+        :raises EarthEngineError: if the connection is wrong.
+        """
+        from airflow_provider_ee.earthengine.client import DEFAULT_ENDPOINT, check_endpoint
+        from airflow_provider_ee.earthengine.pollers import Caller
+
+        # Before credentials are loaded for it.
+        endpoint = check_endpoint(
+            str(self._fields.get("api_endpoint") or DEFAULT_ENDPOINT), real_credentials=self._settings.are_real
+        )
+        return Caller(endpoint, self.project_id, self._settings.identity)
 
     def _make_client(self, *, num_retries: int) -> EarthEngineClient:
-        from airflow_provider_ee.earthengine.client import DEFAULT_ENDPOINT, EarthEngineClient, check_endpoint
+        from airflow_provider_ee.earthengine.client import EarthEngineClient
 
-        endpoint = str(self._fields.get("api_endpoint") or DEFAULT_ENDPOINT)
-        real = self._settings.are_real
-        check_endpoint(endpoint, real_credentials=real)  # before credentials are loaded for it
+        caller = self.caller
         return EarthEngineClient(
             self.get_credentials(),
-            self.project_id,
-            endpoint=endpoint,
-            real_credentials=real,
+            caller.project,
+            endpoint=caller.endpoint,
+            real_credentials=self._settings.are_real,
             num_retries=num_retries,
             timeout=self._number("timeout"),
         )
@@ -135,34 +147,55 @@ class EarthEngineHook(BaseHook):
         """
         return self._credentials[0]
 
-    def export(self, kind: str, request: Mapping[str, Any] | ImageExportRequest) -> dict[str, Any]:
+    def export(self, kind: str, request: Mapping[str, Any] | ExportRequest) -> dict[str, Any]:
         """Validate a request, send it once and return the Operation resource.
 
         A building block without memory: after a ``TransientError`` the export may have started.
 
-        :param kind: ``image``.
-        :param request: the REST request, as a dict or as a validated message.
+        :param kind: ``image``, ``table``, ``video``, ``map``, ``videoMap`` or ``classifier``.
+        :param request: the REST request, as a dict or as a validated message. The expression may be an ee object.
         :raises EarthEngineError: of the kind that fits.
         """
-        from airflow_provider_ee.earthengine.expression import expression_from
-        from airflow_provider_ee.earthengine.messages import ImageExportRequest
+        from airflow_provider_ee.earthengine.expression import expression_of
+        from airflow_provider_ee.earthengine.messages import REQUESTS
         from airflow_provider_ee.earthengine.validation import parse
 
-        if kind != ImageExportRequest.kind:
-            raise RequestError(f"an export of the kind {kind!r} is not supported; known is 'image'.")
-        if isinstance(request, ImageExportRequest):
-            message = request
-        else:
-            checked = {**request, "expression": expression_from(request.get("expression"))}
-            message = parse(ImageExportRequest, checked)
-        return self.client.export(kind, message.body())
+        if kind not in REQUESTS:
+            raise RequestError(f"an export of the kind {kind!r} is not known; known are {', '.join(REQUESTS)}.")
+        if isinstance(request, Mapping):
+            checked = {**request, "expression": expression_of(request.get("expression"), kind)}
+            request = parse(REQUESTS[kind], checked)
+        return self.client.export(kind, request.body())
 
-    def export_image(self, request: Mapping[str, Any] | ImageExportRequest) -> dict[str, Any]:
+    def export_image(self, request: Mapping[str, Any] | ExportRequest) -> dict[str, Any]:
         """``export("image", request)``.
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
         """
         return self.export("image", request)
+
+    def initialize_ee(self) -> None:
+        """Make the ``ee`` library ready with the credentials and the project of the connection.
+
+        May be called again; what was there already is kept. Another's session in this process is never used.
+
+        :raises RequestError: if ``ee`` is not installed, or has been initialised by somebody else.
+        :raises EarthEngineError: if the service cannot be reached.
+        """
+        from airflow_provider_ee.earthengine import ee_session
+
+        ee_session.initialize(self.caller, self.get_credentials())
+
+    @contextmanager
+    def ee_initialized(self) -> Iterator[None]:
+        """``initialize_ee``, taken back in the end if it was not ready before; without ``ee``, nothing."""
+        from airflow_provider_ee.earthengine import ee_session
+
+        if not ee_session.is_installed():
+            yield
+            return
+        with ee_session.session(self.caller, self.get_credentials()):
+            yield
 
     def get_operation(self, name: str) -> dict[str, Any]:
         """The Operation resource of the name ``projects/PROJECT/operations/ID``."""

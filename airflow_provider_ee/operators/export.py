@@ -1,458 +1,177 @@
-"""Operators that start an Earth Engine export."""
+"""Operators that start an Earth Engine export, one for each kind of it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    AirflowFailException,
-    BaseOperator,
-    XComArg,
-)
-
-from airflow_provider_ee.deferral import BROKEN_OFF, HEAD_START, deferred_context, is_deferrable, is_timeout
-from airflow_provider_ee.earthengine.errors import EarthEngineError, RequestError, TransientError
 from airflow_provider_ee.earthengine.grid import PixelGrid
-from airflow_provider_ee.operators.kill_switch import KillSwitch
-from airflow_provider_ee.operators.templated_expression import (
-    ExpressionKind,
-    as_text,
-    author_kind,
-    author_literals,
-    call_function,
-    holds_template,
-    read_template_file,
-    render_strings,
-    render_text,
-)
-from airflow_provider_ee.outcome import airflow_outcome
-from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
+from airflow_provider_ee.operators.base import DESTINATION_KEY, OPERATION_KEY, ExportOperator
 
-if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
+__all__ = [
+    "DESTINATION_KEY",
+    "OPERATION_KEY",
+    "EEClassifierExportOperator",
+    "EEImageExportOperator",
+    "EEMapExportOperator",
+    "EETableExportOperator",
+    "EEVideoExportOperator",
+    "EEVideoMapExportOperator",
+]
 
-    from airflow_provider_ee.earthengine.client import EarthEngineClient
-    from airflow_provider_ee.earthengine.messages import ImageExportRequest, PreparedRequest
-    from airflow_provider_ee.earthengine.operation import Operation
-    from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
-    from airflow_provider_ee.operators.export_run import Deferral, ExportRun, Waiting
-    from airflow_provider_ee.operators.task_try import TaskTry
-    from airflow_provider_ee.triggers.operation import EEOperationTrigger
-
-DESTINATION_KEY = "destination"
-"""XCom key that holds where the export writes, from the moment it is submitted."""
-
-OPERATION_KEY = "operation"
-"""XCom key that holds the name of the operation, from the moment it is submitted."""
+Options = dict[str, Any] | str
+"""REST JSON, as a dict or as JSON text; snake_case keys are accepted."""
 
 
-_REQUEST_FIELDS = (
-    "grid",
-    "file_export_options",
-    "asset_export_options",
-    "destination",
-    "description",
-    "max_pixels",
-    "request_id",
-    "workload_tag",
-    "priority",
-)
-
-
-class EEImageExportOperator(BaseOperator):
-    """Start the export of an image exactly once, wait for it if asked to, and return the Operation resource.
-
-    The request is rendered, then checked as a whole before anything is sent. Options are REST JSON, as dicts
-    or as JSON text; snake_case keys are accepted. A retry goes on with the export that an earlier try started;
-    a clear starts a new one.
+class EEImageExportOperator(ExportOperator):
+    """Export an image to Cloud Storage, Drive or an asset; what it has in common with others: ``ExportOperator``.
 
     REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
 
-    :param expression: the computation: JSON text, the path of a ``.json`` template beside the DAG, a dict, a
-        function that returns text or a dict, or the dotted path of such a function. (templated)
-    :param expression_kwargs: arguments for the function. (templated)
     :param grid: where the pixels lie: a ``PixelGrid``, or REST JSON. (templated)
     :param file_export_options: how files are written: ``fileFormat``, ``geoTiffOptions``, … (templated)
     :param asset_export_options: how an asset is written: ``pyramidingPolicy``, … (templated)
-    :param destination: where to write: ``gs://bucket/prefix``, ``drive://folder/prefix`` or
-        ``projects/p/assets/name``. (templated)
-    :param description: name of the task; characters that the service refuses become ``-``. Names the files
-        where the destination does not. Default: made of dag and task id. (templated)
     :param max_pixels: most pixels to compute; the service's default is 1e8. (templated)
-    :param request_id: the service starts at most one export of a user's for each id. (templated)
-    :param workload_tag: label that the compute is accounted under. (templated)
-    :param priority: 0 to 9999, for projects registered for paid use. (templated)
-    :param project_id: Cloud project, instead of the connection's. (templated)
-    :param ee_conn_id: Airflow connection. (templated)
-    :param impersonation_chain: service account to act as, or a list that ends with it. (templated)
-    :param wait_for_completion: wait until the export has ended. Default: only if ``deferrable=True`` is given.
-    :param deferrable: wait in the triggerer, for room in a full queue too, and hold no worker slot meanwhile.
-        Default: Airflow's ``[operators] default_deferrable``.
-    :param poll_interval: seconds between two looks, default 30. (only where the task waits)
-    :param wait_timeout: seconds to wait, for room in a full queue and for the end of the export; when they have
-        passed, the export is cancelled and the task fails. Without a wait it bounds the wait for room alone, for
-        which a day is the most in any case.
-    :param max_eecu_seconds: compute after which the export is cancelled and the task fails. (only where the
-        task waits)
-    :param cancel_on_kill: cancel the export when the task is killed and no other try follows.
-    :param skip_if_empty: skip the task, instead of failing it, where no pixel was valid. (only where the task
-        waits)
     """
 
-    template_fields: Sequence[str] = (
-        "expression",
-        "expression_kwargs",
-        *_REQUEST_FIELDS,
-        "project_id",
-        "ee_conn_id",
-        "impersonation_chain",
-    )
-    template_fields_renderers = {
-        "expression": "json",
-        "expression_kwargs": "json",
-        "grid": "json",
-        "file_export_options": "json",
-        "asset_export_options": "json",
-    }
-    ui_color = "#b9e0a5"
-    deferral_backstop = timedelta(minutes=10)
-    """How much later than the trigger Airflow itself ends a wait that is limited: no triggerer may be running."""
-    list_grace: Sequence[float] | None = None
-    """Seconds between looks for an operation that a list does not show yet; None: two minutes in all."""
-    _kill_switch: KillSwitch | None = None
-    _rendered_expression: Any = None
+    kind = "image"
 
     def __init__(
         self,
         *,
-        expression: str | dict[str, Any] | Callable[..., Any] | XComArg,
-        expression_kwargs: dict[str, Any] | None = None,
-        grid: PixelGrid | dict[str, Any] | str | None = None,
-        file_export_options: dict[str, Any] | str | None = None,
-        asset_export_options: dict[str, Any] | str | None = None,
-        destination: str | None = None,
-        description: str | None = None,
+        grid: PixelGrid | Options | None = None,
+        file_export_options: Options | None = None,
+        asset_export_options: Options | None = None,
         max_pixels: int | float | str | None = None,
-        request_id: str | None = None,
-        workload_tag: str | None = None,
-        priority: int | str | None = None,
-        project_id: str | None = None,
-        ee_conn_id: str = DEFAULT_CONNECTION,
-        impersonation_chain: str | Sequence[str] | None = None,
-        wait_for_completion: bool | None = None,
-        deferrable: bool | None = None,
-        poll_interval: float | timedelta | None = None,
-        wait_timeout: float | timedelta | None = None,
-        max_eecu_seconds: float | None = None,
-        cancel_on_kill: bool = True,
-        skip_if_empty: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check_flags(
-            wait_for_completion=wait_for_completion,
-            cancel_on_kill=cancel_on_kill,
-            skip_if_empty=skip_if_empty,
-        )
-        self.deferrable = is_deferrable(deferrable)
-        if wait_for_completion is None:
-            wait_for_completion = deferrable
-        if not wait_for_completion:
-            _refuse_without_wait(
-                poll_interval=poll_interval, max_eecu_seconds=max_eecu_seconds, skip_if_empty=skip_if_empty or None
-            )
-        self.wait_for_completion = bool(wait_for_completion)
-        self.poll_interval = _seconds("poll_interval", poll_interval)
-        self.wait_timeout = _seconds("wait_timeout", wait_timeout)
-        self.max_eecu_seconds = _seconds("max_eecu_seconds", max_eecu_seconds, timedelta_too=False)
-        self.cancel_on_kill = cancel_on_kill
-        self.skip_if_empty = skip_if_empty
-        self._given_expression = expression
-        kind = ExpressionKind.DATA if isinstance(expression, XComArg) else author_kind(expression)
-        if expression_kwargs is not None and kind is not ExpressionKind.FUNCTION:
-            raise ValueError("expression_kwargs are for a function, but expression is none; leave them out.")
-        # Airflow would call a function in a template field itself, before the connection is at hand.
-        self.expression = None if callable(expression) else _once_as_text(expression)
-        self.expression_kwargs = expression_kwargs
         self.grid = grid.to_rest() if isinstance(grid, PixelGrid) else grid
         self.file_export_options = file_export_options
         self.asset_export_options = asset_export_options
-        self.destination = destination
-        self.description = description
         self.max_pixels = max_pixels
-        self.request_id = request_id
-        self.workload_tag = workload_tag
-        self.priority = priority
-        self.project_id = project_id
-        self.ee_conn_id = ee_conn_id
-        self.impersonation_chain = impersonation_chain
-
-    @cached_property
-    def hook(self) -> EarthEngineHook:
-        """The hook of the connection."""
-        from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
-
-        return EarthEngineHook(self.ee_conn_id, self.project_id, self.impersonation_chain)
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Check the request, start the export or adopt it, and return the Operation resource."""
-        return self._run(context, lambda run: run.run())
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on after a wait in the triggerer."""
-        from airflow_provider_ee.earthengine.waiting import WaitEnd
-
-        if event.get("room"):
-            return self._run(context, lambda run: run.go_on_with_room(event["carried"]), goes_on=True)
-        end = WaitEnd.from_event(event)
-        return self._run(context, lambda run: run.go_on_after_wait(event["carried"], end), goes_on=True)
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral; where Airflow has ended that, see that no export is left that nobody wants."""
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except Exception as error:
-            if next_method != BROKEN_OFF:
-                raise
-            end: Exception = error
-            if is_timeout(error):
-                end = AirflowFailException(f"The time of this task was over while it was deferred: {error}.")
-        return self._break_off(context, end)
-
-    def _break_off(self, context: Context, end: BaseException) -> dict[str, Any]:
-        ti: Any = context["ti"]
-        name = None
-        with suppress(Exception):  # the store knows it, too, where there is one
-            name = ti.xcom_pull(task_ids=self.task_id, key=OPERATION_KEY, map_indexes=ti.map_index)
-        return self._run(context, lambda run: run.break_off(end, name), goes_on=True)
-
-    def _run(
-        self, context: Context, step: Callable[[ExportRun], Operation], *, goes_on: bool = False
-    ) -> dict[str, Any]:
-        from airflow_provider_ee.earthengine.destination import destination_of
-        from airflow_provider_ee.operators.export_run import Deferral, ExportRun
-        from airflow_provider_ee.operators.task_try import TaskTry
-
-        if self._kill_switch is None or self._kill_switch.disarmed:  # that of an earlier try in this process
-            self._kill_switch = KillSwitch()
-        task_try = TaskTry(context, self)
-        destination = ""
-
-        def prepared() -> PreparedRequest:
-            nonlocal destination
-            request = self._request()
-            destination = destination_of(request)
-            self.log.info("Exporting %s to %s", request.description, destination)
-            return request.prepared()
-
-        def submitted(operation: Operation) -> None:
-            context["ti"].xcom_push(key=DESTINATION_KEY, value=destination)
-            context["ti"].xcom_push(key=OPERATION_KEY, value=operation.name)
-
-        if self.deferrable:
-            # What cannot be handed to a triggerer must not be found out after the export has been started.
-            json.dumps(self._trigger(Deferral({}), task_try).serialize())
-        try:
-            with airflow_outcome(skip_if_empty=self.skip_if_empty):
-                run = ExportRun(
-                    self._client(goes_on or task_try.try_number > 1),
-                    task_try,
-                    self.hook.deployment,
-                    self._waiting(),
-                    self._kill_switch,
-                    self.log,
-                    request=prepared,
-                    submitted=submitted,
-                )
-                operation = step(run)
-        except Deferral as deferral:
-            left = deferral.seconds_left
-            timeout = None if left is None else timedelta(seconds=left) + self.deferral_backstop
-            trigger = self._trigger(deferral, task_try)
-            self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
-        return dict(operation.resource)
-
-    def _client(self, goes_on: bool) -> EarthEngineClient:
-        try:
-            return self.hook.client
-        except EarthEngineError as error:
-            if not goes_on:
-                raise
-            # What could be opened when the export was started may be opened again.
-            raise TransientError(f"{error} An export that this task has started is left as it is.") from error
-
-    def _trigger(self, deferral: Deferral, task_try: TaskTry) -> EEOperationTrigger:
-        from airflow_provider_ee.triggers.operation import EEOperationTrigger
-
-        return EEOperationTrigger(
-            operations=[deferral.operation.name] if deferral.operation else [],
-            ee_conn_id=self.ee_conn_id,
-            project_id=self.project_id,
-            impersonation_chain=self.impersonation_chain,
-            poll_interval=self._waiting().poll_interval,
-            deadline=deferral.deadline,
-            limit=deferral.limit,
-            max_eecu_seconds=self.max_eecu_seconds,
-            owner=task_try.names._asdict() if self.cancel_on_kill else None,
-            room_delay=deferral.room_delay,
-            carried=deferral.carried,
-        )
-
-    def on_kill(self) -> None:
-        """Cancel the export, as soon as it is known, unless another try follows."""
-        if self._kill_switch is None and (context := deferred_context()):
-            with suppress(Exception):
-                self._break_off(context, AirflowException("Airflow has ended this task while it was deferred."))
-            return
-        self._kill_switch = self._kill_switch or KillSwitch()
-        self._kill_switch.press()
-
-    def _waiting(self) -> Waiting:
-        from airflow_provider_ee.operators.export_run import Waiting
-
-        return Waiting(
-            for_completion=self.wait_for_completion,
-            deferrable=self.deferrable,
-            poll_interval=self.poll_interval or Waiting.poll_interval,
-            timeout=self.wait_timeout,
-            execution_timeout=self.execution_timeout.total_seconds() if self.execution_timeout else None,
-            head_start=HEAD_START,
-            max_eecu_seconds=self.max_eecu_seconds,
-            cancel_on_kill=self.cancel_on_kill,
-            list_grace=Waiting.list_grace if self.list_grace is None else self.list_grace,
-        )
-
-    def render_template(
-        self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
-    ) -> Any:
-        """Render one field; the expression in its own way."""
-        if content is self.expression:
-            # Airflow 2's dag.test() renders a task that goes on once more.
-            if self._rendered_expression is None or content is not self._rendered_expression:
-                environment = jinja_env or self.get_template_env()
-                self._rendered_expression = self._render_expression(content, context, environment)
-            return self._rendered_expression
-        return super().render_template(content, context, jinja_env, seen_oids)
-
-    def _render_expression(self, given: Any, context: Context, environment: Any) -> Any:
-        kind = self._kind_of_expression()
-        if kind is ExpressionKind.FUNCTION:
-            return given
-        if not isinstance(given, str):  # an XComArg, or a dict that holds one
-            return _once_as_text(super().render_template(given, context, environment))
-        if kind is ExpressionKind.DATA or not holds_template(given, environment):
-            source = given
-        elif kind is ExpressionKind.DICT:
-            return as_text(render_strings(json.loads(given), self._leaf_renderer(context, environment)))
-        else:
-            source = self._render_text(given, context, environment)
-        if kind is not ExpressionKind.TEMPLATE_FILE:
-            return source
-        with airflow_outcome():
-            return self._render_text(read_template_file(source, environment), context, environment)
-
-    def _leaf_renderer(self, context: Context, environment: Any) -> Callable[[str], Any]:
-        render = super().render_template
-        return lambda leaf: render(leaf, context, environment) if holds_template(leaf, environment) else leaf
-
-    def _render_text(self, text: str, context: Context, environment: Any) -> str:
-        if not holds_template(text, environment):
-            return text
-        if dag := self.get_dag():
-            environment = dag.get_template_env(force_sandboxed=True)  # never a native one
-        return render_text(text, context, environment)
-
-    def _kind_of_expression(self) -> ExpressionKind:
-        """What the expression is; in a mapped task only what stands in the DAG file is the author's."""
-        given, dag = self._given_expression, self.get_dag()
-        written = dag.get_task(self.task_id) if dag else self
-        mapped = hasattr(written, "expand_input")
-        if isinstance(given, XComArg) or (mapped and given not in author_literals(written)):
-            return ExpressionKind.DATA
-        return author_kind(given)
-
-    def _computation(self) -> Any:
-        if self._kind_of_expression() is not ExpressionKind.FUNCTION:
-            return self.expression
-        return call_function(self._given_expression, self.expression_kwargs or {})
-
-    def _request(self) -> ImageExportRequest:
-        """The arguments, as rendered, as one checked request."""
-        from airflow_provider_ee.earthengine.destination import export_options, name_files
-        from airflow_provider_ee.earthengine.expression import expression_from
-        from airflow_provider_ee.earthengine.messages import ImageExportRequest, clean_description
-        from airflow_provider_ee.earthengine.validation import parse
-
-        given = {name: _given_or_none(name, getattr(self, name)) for name in _REQUEST_FIELDS}
-        options = export_options(given["destination"], given["file_export_options"], given["asset_export_options"])
-        if given["description"] is None:
-            description = clean_description(f"{self.dag_id}-{self.task_id}")
-        else:
-            description = clean_description(given["description"])
-            name_files(options, description)
-        grid = given["grid"]
-        arguments = {
-            "expression": expression_from(self._computation()),
-            "description": description,
-            "maxPixels": given["max_pixels"],
-            "grid": grid.to_rest() if isinstance(grid, PixelGrid) else grid,
-            "requestId": given["request_id"],
-            "workloadTag": given["workload_tag"],
-            "priority": given["priority"],
-            **options,
-        }
-        return parse(ImageExportRequest, arguments)
 
 
-def _once_as_text(given: Any) -> Any:
-    """A dict as JSON text, unless it holds what another task returns."""
-    if not isinstance(given, dict):
-        return given
-    try:
-        return as_text(given)
-    except RequestError:
-        if any(True for _ in XComArg.iter_xcom_references(given)):
-            return given
-        raise
+class EETableExportOperator(ExportOperator):
+    """Export a table to Cloud Storage, Drive, an asset, BigQuery or a FeatureView; the rest: ``ExportOperator``.
+
+    REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.table/export
+
+    :param file_export_options: how files are written: ``fileFormat`` (default ``CSV``). (templated)
+    :param asset_export_options: how an asset is written. (templated)
+    :param bigquery_export_options: how BigQuery is written: ``bigqueryDestination`` with ``overwrite`` or
+        ``append``. (templated)
+    :param feature_view_export_options: how a FeatureView is built: ``ingestionTimeParameters``, … (templated)
+    :param selectors: columns to write, in order: a list, or text with commas. (templated)
+    :param max_error_meters: largest error of geometries that are reprojected, in metres. (templated)
+    :param max_vertices: geometries with more vertices are cut. (templated)
+    :param policy: who may use the asset from the beginning. (templated)
+    """
+
+    kind = "table"
+
+    def __init__(
+        self,
+        *,
+        file_export_options: Options | None = None,
+        asset_export_options: Options | None = None,
+        bigquery_export_options: Options | None = None,
+        feature_view_export_options: Options | None = None,
+        selectors: Sequence[str] | str | None = None,
+        max_error_meters: float | str | None = None,
+        max_vertices: int | str | None = None,
+        policy: Options | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.file_export_options = file_export_options
+        self.asset_export_options = asset_export_options
+        self.bigquery_export_options = bigquery_export_options
+        self.feature_view_export_options = feature_view_export_options
+        self.selectors = selectors
+        self.max_error_meters = max_error_meters
+        self.max_vertices = max_vertices
+        self.policy = policy
 
 
-def _refuse_without_wait(**given: Any) -> None:
-    """Flags of a wait are refused, not ignored, where there is none."""
-    for name, value in given.items():
-        if value is not None:
-            raise ValueError(
-                f"{name}={value!r} needs a wait, but this operator returns as soon as the export is submitted; "
-                "set wait_for_completion=True, or leave it out."
-            )
+class EEVideoExportOperator(ExportOperator):
+    """Export a collection of images to Cloud Storage or Drive as an MP4; the rest: ``ExportOperator``.
+
+    REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.video/export
+
+    :param video_options: ``framesPerSecond``, ``maxFrames``, ``maxPixelsPerFrame``. (templated)
+    :param file_export_options: the place, where ``destination`` does not say it. (templated)
+    """
+
+    kind = "video"
+
+    def __init__(
+        self, *, video_options: Options | None = None, file_export_options: Options | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.video_options = video_options
+        self.file_export_options = file_export_options
 
 
-def _check_flags(**flags: Any) -> None:
-    for name, value in flags.items():
-        if value is not None and not isinstance(value, bool):
-            raise ValueError(f"{name}={value!r} must be True or False.")
+class EEMapExportOperator(ExportOperator):
+    """Export an image to Cloud Storage as map tiles; the rest: ``ExportOperator``.
+
+    REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.map/export
+
+    :param tile_options: ``startZoom``, ``endZoom`` or ``scale``, ``skipEmpty``, ``mapsApiKey``. (templated)
+    :param tile_export_options: how tiles are written: ``fileFormat`` (default ``AUTO_JPEG_PNG``), and of
+        ``cloudStorageDestination`` the ``permissions`` and ``bucketCorsUris``. (templated)
+    """
+
+    kind = "map"
+
+    def __init__(
+        self, *, tile_options: Options | None = None, tile_export_options: Options | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.tile_options = tile_options
+        self.tile_export_options = tile_export_options
 
 
-def _seconds(name: str, given: float | timedelta | None, *, timedelta_too: bool = True) -> float | None:
-    """A length of time, or an amount of compute, as a number greater than 0."""
-    if given is None:
-        return None
-    seconds = given.total_seconds() if timedelta_too and isinstance(given, timedelta) else given
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
-        or_timedelta = ", or a timedelta" if timedelta_too else ""
-        raise ValueError(f"{name}={given!r} must be a number of seconds greater than 0{or_timedelta}.")
-    return float(seconds)
+class EEVideoMapExportOperator(ExportOperator):
+    """Export a collection of images to Cloud Storage as video map tiles; the rest: ``ExportOperator``.
+
+    The method is in the client libraries, not in the REST reference: ``projects.videoMap.export``.
+
+    :param video_options: ``framesPerSecond``, ``maxFrames``, ``maxPixelsPerFrame``. (templated)
+    :param tile_options: ``startZoom``, ``endZoom`` or ``scale``, ``dimensions``, ``stride``, … (templated)
+    :param tile_export_options: how tiles are written: ``fileFormat`` (default ``MP4``). (templated)
+    :param version: ``V1`` or ``V2``, the generation of the viewer. (templated)
+    """
+
+    kind = "videoMap"
+
+    def __init__(
+        self,
+        *,
+        video_options: Options | None = None,
+        tile_options: Options | None = None,
+        tile_export_options: Options | None = None,
+        version: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.video_options = video_options
+        self.tile_options = tile_options
+        self.tile_export_options = tile_export_options
+        self.version = version
 
 
-def _given_or_none(name: str, value: Any) -> Any:
-    """What was rendered: nothing is not given, and the text of Python's None is a mistake in a template."""
-    if value == "None":
-        raise RequestError(
-            f"{name} is 'None' after rendering; the template is empty: give it a default, or leave {name} out."
-        )
-    return None if value == "" else value
+class EEClassifierExportOperator(ExportOperator):
+    """Export a classifier to an asset; the rest: ``ExportOperator``.
+
+    REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.classifier/export
+
+    :param asset_export_options: the asset, where ``destination`` does not say it; ``overwrite``. (templated)
+    """
+
+    kind = "classifier"
+
+    def __init__(self, *, asset_export_options: Options | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.asset_export_options = asset_export_options

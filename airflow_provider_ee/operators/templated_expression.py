@@ -7,6 +7,7 @@ JSON: whoever may trigger a DAG fills templates, and must not name files to open
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ def author_kind(given: Any) -> ExpressionKind:
             )
     if isinstance(given, dict):
         return ExpressionKind.DICT
-    if callable(given):
+    if callable(given) or isinstance(given, NamedFunction):
         return ExpressionKind.FUNCTION
     if not isinstance(given, str):
         raise TypeError(f"expression must be JSON text, a path, a dict or a function, not {given!r:.80}.")
@@ -62,6 +63,52 @@ def author_literals(mapped: Any) -> list[Any]:
     elif isinstance(expanded, (list, tuple)):
         literals += [one.get("expression") for one in expanded if isinstance(one, Mapping)]
     return literals
+
+
+class NamedFunction(str):
+    """The dotted path of a function, with the function: what Airflow writes to a DAG is the path.
+
+    Of a function itself it would write the source, or an address that changes at every parse.
+    """
+
+    function: Callable[..., Any]
+
+    @classmethod
+    def of(cls, given: Any) -> Any:
+        """A function by its name; anything else as it is."""
+        if not callable(given):
+            return given
+        module = str(getattr(given, "__module__", ""))
+        name = str(getattr(given, "__qualname__", type(given).__qualname__))
+        # Airflow names the modules of DAG files after where they lie.
+        named = cls(name if module.startswith("unusual_prefix_") else f"{module}.{name}")
+        named.function = given
+        return named
+
+
+def named_functions(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an operator, the function among them by its name."""
+    return {name: NamedFunction.of(value) if name == "expression" else value for name, value in arguments.items()}
+
+
+def with_named_functions(partial: Any) -> Any:
+    """What ``partial`` returns, so that what is mapped later is treated alike."""
+
+    class NamingPartial(type(partial)):  # type: ignore[misc]
+        __slots__ = ()
+
+        def expand(self, **mapped: Any) -> Any:
+            if isinstance(given := mapped.get("expression"), (list, tuple)):
+                mapped["expression"] = [NamedFunction.of(one) for one in given]
+            return super().expand(**mapped)
+
+        def expand_kwargs(self, kwargs: Any, **options: Any) -> Any:
+            if isinstance(kwargs, (list, tuple)):
+                kwargs = [named_functions(one) if isinstance(one, Mapping) else one for one in kwargs]
+            return super().expand_kwargs(kwargs, **options)
+
+    partial.__class__ = NamingPartial
+    return partial
 
 
 def as_text(graph: dict[str, Any]) -> str:
@@ -125,18 +172,20 @@ def read_template_file(path: str, environment: Any) -> str:
     return source
 
 
-def call_function(given: Any, arguments: Any) -> Any:
-    """Call the function that builds the expression, importing it first if it is a dotted path.
+def function_call(given: Any, arguments: Any) -> Callable[[], Any]:
+    """The call of the function that builds the expression, which is imported if it is a dotted path.
 
     :raises RequestError: if it cannot be imported, or the arguments are no mapping.
     """
-    function = _import(given) if isinstance(given, str) else given
+    function = getattr(given, "function", None) or given
+    if isinstance(function, str):
+        function = _import(function)
     if isinstance(arguments, str):
         with suppress(ValueError):  # told below
             arguments = json.loads(arguments)
     if not isinstance(arguments, Mapping):
         raise RequestError(f"expression_kwargs must be a dict or JSON text of one, not {arguments!r:.80}.")
-    return function(**arguments)
+    return functools.partial(function, **arguments)
 
 
 def _import(dotted_path: str) -> Callable[..., Any]:

@@ -52,7 +52,7 @@ OPTIONS = [
     ),
     (
         {"destination": "gs://bucket/a", "file_export_options": {"zzz": 1}},
-        "fileExportOptions.zzz is not a field; known are fileFormat, driveDestination, cloudStorageDestination",
+        "fileExportOptions.zzz is not a field; known are fileFormat, cloudStorageDestination, driveDestination",
     ),
     (
         {"destination": "gs://bucket/a", "file_export_options": {"fileFormat": "GeoTIFF"}},

@@ -13,10 +13,10 @@ import requests
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 from examples import GRID, constant_image
 
-from airflow_provider_ee.earthengine.expression import expression_from
 from airflow_provider_ee.earthengine.grid import PixelGrid
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.operators.export import EEImageExportOperator
+from airflow_provider_ee.operators.templated_expression import ExpressionKind
 
 
 def build(run: Any, **arguments: Any) -> EEImageExportOperator:
@@ -31,7 +31,7 @@ def build(run: Any, **arguments: Any) -> EEImageExportOperator:
 def requested(run: Any, **arguments: Any) -> dict[str, Any]:
     """The request that a task would send."""
     operator = run.render(build(run, **arguments))
-    request: dict[str, Any] = json.loads(operator._request().body())
+    request: dict[str, Any] = json.loads(operator._request(run.context).body())
     return request
 
 
@@ -136,7 +136,9 @@ def test_a_date_that_became_a_number_is_refused(run: Any, sent: Any) -> None:
         ("test_export_operator.as_text", {"value": "{{ 3 + 4 }}"}),
     ],
 )
-def test_a_function_is_called_when_the_task_runs(run: Any, expression: Any, arguments: dict[str, Any]) -> None:
+def test_a_function_is_called_when_the_task_runs(
+    run: Any, connected_emulator: EarthEngineEmulator, expression: Any, arguments: dict[str, Any]
+) -> None:
     run = type(run)(render_template_as_native_obj=True)
     assert requested(run, expression=expression, expression_kwargs=arguments)["expression"] == constant_image(7)
 
@@ -188,29 +190,35 @@ def test_what_another_task_returned_is_never_a_template_a_path_or_code(run: Any,
         )
         kept = value if isinstance(value, str) else json.dumps(value)
         assert operator.expression == kept
-        assert operator._computation() == kept
+        assert operator._kind_of_expression() is ExpressionKind.DATA
 
 
 @pytest.mark.parametrize("how", ["expand", "expand_kwargs", "partial"])
-def test_what_the_author_maps_over_means_what_it_says(run: Any, tmp_path: Path, how: str) -> None:
+def test_what_the_author_maps_over_means_what_it_says(
+    run: Any, connected_emulator: EarthEngineEmulator, tmp_path: Path, how: str
+) -> None:
     (tmp_path / "x.json").write_text(json.dumps(constant_image(8)).replace("8", "{{ ds_nodash }}"))
     run = type(run)(template_searchpath=str(tmp_path))
-    literals = ["x.json", "test_export_operator.twenty_twenty", json.dumps(constant_image(20200115))]
+    dotted_path = "test_export_operator.twenty_twenty"
+    literals = ["x.json", dotted_path, twenty_twenty, json.dumps(constant_image(20200115))]
     for number, literal in enumerate(literals):
-        partial = EEImageExportOperator.partial(
-            task_id=f"export-{number}", dag=run.dag, **({"expression": literal} if how == "partial" else {})
-        )
+        given = {"expression": literal} if how == "partial" else {"destination": "gs://bucket/prefix"}
+        partial = EEImageExportOperator.partial(task_id=f"export-{number}", dag=run.dag, **given)
         if how == "partial":
             mapped = partial.expand(destination=["gs://bucket/prefix"])
         elif how == "expand":
             mapped = partial.expand(expression=[literal])
         else:
             mapped = partial.expand_kwargs([{"expression": literal}])
-        operator = mapped.unmap({} if how == "partial" else {"expression": literal})
+        expanded = mapped.expand_input.value
+        (values,) = (
+            expanded if how == "expand_kwargs" else [{name: value for name, (value,) in expanded.items()}]
+        )
+        operator = mapped.unmap(values)
         operator._do_render_template_fields(
             operator, operator.template_fields, run.context, operator.get_template_env(), set()
         )
-        assert expression_from(operator._computation()) == constant_image(20200115)
+        assert operator._request(run.context).expression == constant_image(20200115)
 
 
 def twenty_twenty() -> dict[str, Any]:

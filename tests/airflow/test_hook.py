@@ -186,7 +186,7 @@ def test_a_hook_waits_for_an_operation_and_cancels_nothing(connected_emulator: E
 def test_a_hook_checks_what_it_sends(connected_emulator: EarthEngineEmulator) -> None:
     with pytest.raises(RequestError, match="has neither fileExportOptions"):
         EarthEngineHook().export_image({"expression": constant_image()})
-    with pytest.raises(RequestError, match="an export of the kind 'tabel' is not supported"):
+    with pytest.raises(RequestError, match="an export of the kind 'tabel' is not known; known are image, table"):
         EarthEngineHook().export("tabel", {})
 
 

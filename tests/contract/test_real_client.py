@@ -14,10 +14,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
 from google.oauth2.credentials import Credentials
 
-from airflow_provider_ee.earthengine.destination import export_options
 from airflow_provider_ee.earthengine.grid import PixelGrid
-from airflow_provider_ee.earthengine.messages import ImageExportRequest
-from airflow_provider_ee.earthengine.validation import parse
+from airflow_provider_ee.earthengine.request import export_request
 from airflow_provider_ee.emulator import EarthEngineEmulator
 
 
@@ -73,9 +71,8 @@ def exported_by_us(emulator: EarthEngineEmulator, folder: Path) -> np.ndarray:
     """The same computation through our request, which says by its grid what the client says by wrapping."""
     grid = PixelGrid.from_bounds("EPSG:32719", 10, (600000, 4698020, 603000, 4700020))
     expression = ee.serializer.encode(ndvi("2020-01-15", "2020-01-16"), for_cloud_api=True)
-    options = export_options("gs://bucket/ours", None, None)
-    request = {"expression": expression, "grid": grid.to_rest(), **options}
-    body = parse(ImageExportRequest, request).body()
+    arguments = {"grid": grid, "destination": "gs://bucket/ours"}
+    body = export_request("image", expression, arguments, default_description="ours").body()
     requests.post(f"{emulator.url}/v1/projects/test-project/image:export", data=body).raise_for_status()
     advance(emulator)
     with rasterio.open(folder / "output" / "gs" / "bucket" / "ours.tif") as image:

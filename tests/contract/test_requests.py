@@ -10,10 +10,8 @@ import ee
 import jinja2
 import pytest
 
-from airflow_provider_ee.earthengine.destination import export_options
 from airflow_provider_ee.earthengine.expression import expression_from
-from airflow_provider_ee.earthengine.messages import ImageExportRequest
-from airflow_provider_ee.earthengine.validation import parse
+from airflow_provider_ee.earthengine.request import export_request
 from airflow_provider_ee.emulator.schema import read_body
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
@@ -57,17 +55,23 @@ def test_the_client_builds_the_expression_that_the_example_carries() -> None:
     assert tree(ours) == tree(theirs)
 
 
-BODIES = [
-    {"destination": "gs://bucket/prefix", "max_pixels": "1000"},
-    {"destination": "projects/p/assets/a", "asset": {"pyramidingPolicy": "MODE"}},
-    {"destination": "drive://folder/prefix", "file": {"geoTiffOptions": {"noData": {"floatValue": "NaN"}}}},
+NAN = {"geoTiffOptions": {"noData": {"floatValue": "NaN"}}}
+ARGUMENTS: list[tuple[str, dict[str, Any]]] = [
+    ("image", {"destination": "gs://bucket/prefix", "max_pixels": "1000"}),
+    ("image", {"destination": "projects/p/assets/a", "asset_export_options": {"pyramidingPolicy": "MODE"}}),
+    ("image", {"destination": "drive://folder/prefix", "file_export_options": NAN}),
+    ("table", {"destination": "bq://p.d.t", "selectors": "a,b", "max_vertices": 10, "priority": "7"}),
+    ("table", {"destination": "projects/p/assets/v", "feature_view_export_options": {}}),
+    ("video", {"destination": "drive://folder/prefix", "video_options": {"framesPerSecond": 2}}),
+    ("map", {"destination": "gs://bucket/prefix", "tile_options": {"endZoom": 3}}),
+    ("videoMap", {"destination": "gs://bucket/prefix", "version": "V1"}),
+    ("classifier", {"destination": "projects/p/assets/c"}),
 ]
 
 
-@pytest.mark.parametrize("case", BODIES)
-def test_what_we_send_is_what_the_schema_allows(case: dict[str, Any]) -> None:
-    options = export_options(case["destination"], case.get("file"), case.get("asset"))
+@pytest.mark.parametrize(("kind", "arguments"), ARGUMENTS)
+def test_what_we_send_is_what_the_schema_allows(kind: str, arguments: dict[str, Any]) -> None:
     one = {"result": "0", "values": {"0": {"constantValue": 1}}}
-    request = {"expression": one, "maxPixels": case.get("max_pixels"), **options}
-    body = parse(ImageExportRequest, request).body()
-    assert read_body(body, "ExportImageRequest") == json.loads(body)
+    body = export_request(kind, one, arguments, default_description="d").body()
+    message = f"Export{kind[0].upper()}{kind[1:]}Request"
+    assert read_body(body, message) == json.loads(body)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_ee.earthengine.errors import RequestError
-from airflow_provider_ee.earthengine.expression import expression_from, to_json
+from airflow_provider_ee.earthengine.expression import expression_from
+from airflow_provider_ee.earthengine.graph import to_json
 
 ONE = {"result": "0", "values": {"0": {"constantValue": 1}}}
 
@@ -150,9 +151,3 @@ def test_what_is_no_expression_is_refused_with_a_sentence(given: Any, sentence: 
 def test_nan_in_a_dict_is_refused_when_it_is_written() -> None:
     with pytest.raises(RequestError, match="number that JSON cannot"):
         to_json({"constantValue": math.nan})
-
-
-def test_an_ee_object_says_what_to_do() -> None:
-    image = type("Image", (), {"__module__": "ee.image"})()
-    with pytest.raises(RequestError, match=r"is an ee\.Image object; give json\.dumps\(ee\.serializer\.encode"):
-        expression_from(image)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_ee.earthengine.destination import destination_of, export_options, name_files
 from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.messages import (
     MAX_BODY_BYTES,
@@ -173,31 +172,6 @@ def test_a_body_over_10_mb_is_refused_before_it_is_sent() -> None:
         RequestError, match=r"more than the 10485760 that Earth Engine takes; load large geometries"
     ):
         body(expression=large)
-
-
-@pytest.mark.parametrize(
-    ("destination", "files", "asset", "description", "place"),
-    [
-        ("gs://bucket/a/b", None, None, None, "gs://bucket/a/b"),
-        ("gs://bucket", None, None, "named", "gs://bucket/named"),
-        ("gs://bucket", {"cloud_storage_destination": {"filename_prefix": "x"}}, None, "named", "gs://bucket/x"),
-        ("gs://bucket/a/", None, None, "named", "gs://bucket/a/"),
-        ("drive://folder/prefix", None, None, None, "drive://folder/prefix"),
-        ("drive://folder", None, None, "named", "drive://folder/named"),
-        ("drive:///prefix", None, None, None, "drive:///prefix"),
-        ("projects/p/assets/a/b", None, {"pyramidingPolicy": "MODE"}, None, "projects/p/assets/a/b"),
-        ("projects/p/assets/a/b", {}, None, None, "projects/p/assets/a/b"),
-        (None, FILES, None, "named", "gs://bucket/prefix"),
-        (None, None, ASSET, None, "projects/p/assets/folder/name"),
-    ],
-)
-def test_a_destination_says_where_and_options_say_how(
-    destination: str | None, files: Any, asset: Any, description: str | None, place: str
-) -> None:
-    options = export_options(destination, files, asset)
-    if description:
-        name_files(options, description)
-    assert destination_of(parse(ImageExportRequest, {"expression": ONE, **options})) == place
 
 
 def test_a_description_is_made_fit() -> None:

@@ -1,0 +1,70 @@
+"""Requests and operators have the fields that the REST API has, under its names."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from pydantic.alias_generators import to_camel
+
+from airflow_provider_ee.decorators.export import EEExportDecoratedOperator
+from airflow_provider_ee.earthengine.messages import REQUESTS
+from airflow_provider_ee.earthengine.request import parameters_of
+from airflow_provider_ee.earthengine.validation import Message, message_of
+from airflow_provider_ee.operators import export
+from airflow_provider_ee.operators.base import ExportOperator
+
+SCHEMA: dict[str, Any] = json.loads(
+    (files("airflow_provider_ee.emulator") / "data" / "v1.schema.json").read_text(encoding="utf-8")
+)["$defs"]
+OPERATORS = [getattr(export, name) for name in export.__all__ if name.startswith("EE")]
+
+
+def fields_of(model: type[Message], at: str = "") -> set[str]:
+    """The paths of all fields of a message, and of those that are refused with a reason."""
+    found = {f"{at}{name}" for name in model.refused}
+    for name, field in model.model_fields.items():
+        path = f"{at}{to_camel(name)}"
+        inner = message_of(field.annotation)
+        found |= {path, *(fields_of(inner, f"{path}.") if inner else ())}
+    return found
+
+
+def paths_of(schema: dict[str, Any], at: str = "") -> set[str]:
+    """The same of a message in the schema."""
+    found = set()
+    for name, field in schema.get("properties", {}).items():
+        path = f"{at}{name}"
+        inner = field.get("items", field).get("$ref", "").rpartition("/")[2]
+        # A value that the client wraps is a number all the same.
+        message = inner and inner != "Expression" and not inner.startswith("_")
+        found |= {path, *(paths_of(SCHEMA[inner], f"{path}.") if message else ())}
+    return found
+
+
+@pytest.mark.parametrize("kind", list(REQUESTS))
+def test_a_request_has_every_field_of_the_api(kind: str) -> None:
+    theirs = paths_of(SCHEMA[f"Export{kind[0].upper()}{kind[1:]}Request"])
+    ours = fields_of(REQUESTS[kind])
+    assert ours - theirs == set()
+    # Tiles are described as images are, of which the service takes a part.
+    unused = {one for one in theirs - ours if any(one.startswith(f"{refused}.") for refused in ours)}
+    assert theirs - ours - unused == set()
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_an_operator_takes_what_its_request_is_made_of(operator: type[ExportOperator]) -> None:
+    assert set(operator.request_parameters) == parameters_of(operator.kind)
+    assert set(operator.request_parameters) <= set(operator.template_fields)
+
+
+def test_each_kind_has_its_operator() -> None:
+    assert {operator.kind for operator in OPERATORS} == set(REQUESTS)
+
+
+def test_the_decorator_takes_what_any_operator_takes() -> None:
+    every = set().union(*(operator.request_parameters for operator in OPERATORS))
+    assert set(EEExportDecoratedOperator.request_parameters) == every
+    assert every | {"op_args", "op_kwargs"} <= set(EEExportDecoratedOperator.template_fields)
