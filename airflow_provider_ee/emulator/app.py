@@ -14,11 +14,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from airflow_provider_ee.emulator.call import Call
 from airflow_provider_ee.emulator.errors import ServiceError, error_body
 from airflow_provider_ee.emulator.faults import Fault, Faults
 from airflow_provider_ee.emulator.methods import Methods
 from airflow_provider_ee.emulator.schema import MAX_BODY_BYTES
-from airflow_provider_ee.emulator.service import Call, Service
+from airflow_provider_ee.emulator.service import Service
 
 LOG_LENGTH = 100_000
 _TRANSPORT = "airflow_provider_ee.transport"

@@ -1,7 +1,7 @@
-"""Assets on disk: files are images, folders are collections, JSON beside them holds properties.
+"""Assets on disk: files are images or tables, folders are collections, JSON beside them holds properties.
 
 ``<asset id>.tif`` is an image, as are all ``<asset id>.<band>.tif`` together, where bands lie on different grids.
-``<asset id>.json`` holds the properties of either.
+``<asset id>.json`` holds the properties of either. ``<asset id>.geojson`` is a table.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,35 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader
 
+from airflow_provider_ee.emulator.datasets import Datasets
+from airflow_provider_ee.emulator.evaluation.collection import FeatureCollection, ImageCollection
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import Extent
-from airflow_provider_ee.emulator.evaluation.image import Band, Image, ImageCollection
+from airflow_provider_ee.emulator.evaluation.image import Band, Image
 from airflow_provider_ee.emulator.evaluation.pixel_type import PixelType
 from airflow_provider_ee.emulator.evaluation.projection import Grid, Projection
 from airflow_provider_ee.emulator.evaluation.sources import FileBand
+from airflow_provider_ee.emulator.table_assets import read_table
 
 _PUBLIC = "projects/earthengine-public/assets/"
 _LEGACY = "projects/earthengine-legacy/assets/"
 _SEGMENT = re.compile(r"[A-Za-z0-9_:.-]*[A-Za-z0-9_-]")
-_CLOUD_NAME = re.compile(r"projects/([^/]+)/assets/(.+)")
+_CLOUD_NAME = re.compile(r"projects/([^/]+)/assets(?:/(.+))?")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """What lies under a name.
+
+    :param place: the path of its files without an extension, or of its folder.
+    :param exported: whether an export has written it.
+    """
+
+    id: str
+    type: str
+    place: Path
+    files: tuple[Path, ...]
+    exported: bool
 
 
 class Catalog:
@@ -61,6 +80,45 @@ class Catalog:
             raise EvaluationError(f"ImageCollection.load: Asset '{asset_id}' is not an ImageCollection.")
         raise EvaluationError(_not_found("ImageCollection", asset_id))
 
+    def table(self, asset_id: str) -> FeatureCollection:
+        """The features of a table."""
+        for place in self._places(asset_id):
+            path = place.with_name(f"{place.name}.geojson")
+            if path.is_file():
+                table = read_table(path)
+                return table.having({**table.properties, "system:id": canonical_id(asset_id)})
+        if any(place.is_dir() or place.name in _images_in(place.parent) for place in self._places(asset_id)):
+            raise EvaluationError(f"Collection.loadTable: Asset '{asset_id}' is not a table.")
+        raise EvaluationError(_not_found("Collection", asset_id, "loadTable"))
+
+    def asset(self, asset_id: str) -> Asset | None:
+        """What lies under a name; None if nothing does."""
+        for place in self._places(asset_id):
+            images, table = _images_in(place.parent).get(place.name), place.with_name(f"{place.name}.geojson")
+            if images or table.is_file() or place.is_dir():
+                return Asset(
+                    canonical_id(asset_id),
+                    _type_of(place, is_image=bool(images), is_table=table.is_file()),
+                    place,
+                    _files_of(place, images or [table]),
+                    place.is_relative_to(self._exported),
+                )
+        return None
+
+    def children(self, asset_id: str) -> list[Asset]:
+        """What lies in a folder or collection, by name."""
+        names = {name for place in self._places(asset_id) for name in _names_in(place)}
+        found = (self.asset(f"{canonical_id(asset_id)}/{name}") for name in sorted(names))
+        return [asset for asset in found if asset is not None]
+
+    def properties(self, place: Path) -> dict[str, Any]:
+        """The properties that lie beside an asset."""
+        return _properties(place)
+
+    def files(self) -> Datasets:
+        """The raster files that one computation of pixels opens."""
+        return Datasets()
+
     def _places(self, asset_id: str) -> list[Path]:
         """The paths, without an extension, at which an asset may lie."""
         bare = canonical_id(asset_id)
@@ -72,7 +130,7 @@ class Catalog:
             places.insert(0, self._exported.joinpath("earthengine-legacy", *segments))
         cloud_name = _CLOUD_NAME.fullmatch(bare)
         if cloud_name:
-            places.insert(0, self._exported.joinpath(cloud_name[1], *cloud_name[2].split("/")))
+            places.insert(0, self._exported.joinpath(cloud_name[1], *(cloud_name[2] or "").split("/")))
         return places
 
 
@@ -83,8 +141,10 @@ def canonical_id(asset_id: str) -> str:
     return asset_id.strip("/")
 
 
-def _not_found(kind: str, asset_id: str) -> str:
-    return f"{kind}.load: {kind} asset '{asset_id}' not found (does not exist or caller does not have access)."
+def _not_found(kind: str, asset_id: str, function: str = "load") -> str:
+    return (
+        f"{kind}.{function}: {kind} asset '{asset_id}' not found (does not exist or caller does not have access)."
+    )
 
 
 def _images_in(folder: Path) -> dict[str, list[Path]]:
@@ -96,6 +156,24 @@ def _images_in(folder: Path) -> dict[str, list[Path]]:
         whole = folder / f"{name}.tif"
         images[name] = [whole] if whole in files else files
     return images
+
+
+def _type_of(place: Path, *, is_image: bool, is_table: bool) -> str:
+    if is_image or is_table:
+        return "IMAGE" if is_image else "TABLE"
+    return "IMAGE_COLLECTION" if _images_in(place) else "FOLDER"
+
+
+def _files_of(place: Path, files: Iterable[Path]) -> tuple[Path, ...]:
+    beside = [place.with_name(f"{place.name}.json"), *(file.with_name(f"{file.name}.msk") for file in files)]
+    return tuple(path for path in (*files, *beside) if path.is_file())
+
+
+def _names_in(folder: Path) -> set[str]:
+    if not folder.is_dir():
+        return set()
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    return folders | set(_images_in(folder)) | {path.stem for path in folder.glob("[!.]*.geojson")}
 
 
 def _natural_order(path: Path) -> list[tuple[int, str]]:

@@ -10,12 +10,14 @@ import rasterio
 from rasterio.io import DatasetReader
 
 _MOST_OPEN = 128
+_CACHE_MEGABYTES = 32
 
 
 class Datasets:
     """Open files for one thread, the most recently used kept. A dataset of GDAL must not be shared by threads."""
 
     def __init__(self) -> None:
+        self._environment = rasterio.Env(GDAL_CACHEMAX=_CACHE_MEGABYTES)
         self._open: OrderedDict[Path, DatasetReader] = OrderedDict()
 
     def open(self, path: Path) -> DatasetReader:
@@ -29,6 +31,7 @@ class Datasets:
         return self._open[path]
 
     def __enter__(self) -> Datasets:
+        self._environment.__enter__()
         return self
 
     def __exit__(
@@ -37,3 +40,4 @@ class Datasets:
         for dataset in self._open.values():
             dataset.close()
         self._open.clear()
+        self._environment.__exit__(kind, error, traceback)

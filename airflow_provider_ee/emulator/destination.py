@@ -16,6 +16,9 @@ _ASSET_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _BIGQUERY_TABLE = re.compile(r"((?:[^.]+\.)?[^.]+)\.([A-Za-z0-9_]+)\.([^.]+)")
 _LEGACY_NAME = re.compile(r"(?:users|projects)/.+")
 
+_ASSET_SUFFIXES = {".tif": (".tif.msk", ".json"), ".geojson": ()}
+"""The file of an image and of a table, and what may lie beside it."""
+
 OPTIONS = (
     "fileExportOptions",
     "assetExportOptions",
@@ -37,12 +40,23 @@ class Destination:
     asset: str = ""
     overwrite: bool = True
 
-    def file(self, position: str = "") -> Path:
+    def file(self, position: str = "", suffix: str = ".tif") -> Path:
         """The path of the only file, or of the one at a position among many."""
         # A prefix that ends in a slash names a folder: the files in it have only their positions for names.
         if not self.prefix:
-            return self.folder / f"{position or '0000000000-0000000000'}.tif"
-        return self.folder / f"{self.prefix}{self.separator if position else ''}{position}.tif"
+            return self.folder / f"{position or '0000000000-0000000000'}{suffix}"
+        return self.folder / f"{self.prefix}{self.separator if position else ''}{position}{suffix}"
+
+    def require_free_asset(self) -> None:
+        """Raises EvaluationError where an asset would be overwritten that must not be."""
+        if not self.overwrite and any(self.file(suffix=suffix).exists() for suffix in _ASSET_SUFFIXES):
+            raise EvaluationError(f"Cannot overwrite asset '{self.asset}'.")
+
+    def discard_asset(self, *, but: str) -> None:
+        """Removes what an asset of another type has left: all but that with the suffix ``but``."""
+        for suffix, companions in _ASSET_SUFFIXES.items():
+            for each in (suffix, *companions) if suffix != but else ():
+                self.file(suffix=each).unlink(missing_ok=True)
 
 
 def destination_of(request: Mapping[str, Any], output: Path) -> Destination:

@@ -12,25 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 
 from airflow_provider_ee.emulator.catalog import Catalog
-from airflow_provider_ee.emulator.datasets import Datasets
 from airflow_provider_ee.emulator.destination import Destination, destination_of
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.evaluator import evaluate_image
 from airflow_provider_ee.emulator.evaluation.image import Files, Image
 from airflow_provider_ee.emulator.evaluation.pixel_type import PixelType
 from airflow_provider_ee.emulator.evaluation.projection import Grid
-from airflow_provider_ee.emulator.evaluation.reading import read, widest
+from airflow_provider_ee.emulator.evaluation.reading import BLOCK, read, tiles
 from airflow_provider_ee.emulator.export_grid import grid_of
-from airflow_provider_ee.emulator.geotiff import BLOCK, GeoTiff
+from airflow_provider_ee.emulator.geotiff import GeoTiff
 
 Report = Callable[[int, int], None]
-
-_CACHE_MEGABYTES = 32
-_LARGEST_TILE = 1024
-_MOST_VALUES_OF_A_TILE = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -61,8 +55,8 @@ def export_image(request: Mapping[str, Any], *, catalog: Catalog, output: Path, 
     ``report`` is told how many tiles are done and of how many, after each; if it raises, nothing is left behind.
     """
     destination = destination_of(request, output)
-    _refuse_overwriting(destination)
-    with rasterio.Env(GDAL_CACHEMAX=_CACHE_MEGABYTES), Datasets() as datasets, ExitStack() as unfinished:
+    destination.require_free_asset()
+    with catalog.files() as datasets, ExitStack() as unfinished:
         image = evaluate_image(request["expression"], catalog)
         pixel_type = _common_type(image)
         options = _options(request, pixel_type)
@@ -78,11 +72,6 @@ def export_image(request: Mapping[str, Any], *, catalog: Catalog, output: Path, 
         _write(files, image, datasets, report)
         written = _publish(files, options, destination, image)
     return ExportedImage(written, (destination.uri,), grid.width * grid.height, grid.width, grid.height)
-
-
-def _refuse_overwriting(destination: Destination) -> None:
-    if not destination.overwrite and destination.file().exists():
-        raise EvaluationError(f"Cannot overwrite asset '{destination.asset}'.")
 
 
 def _common_type(image: Image) -> PixelType:
@@ -155,26 +144,14 @@ def _parts(destination: Destination, grid: Grid, options: _Options) -> list[tupl
 def _write(files: Sequence[GeoTiff], image: Image, datasets: Files, report: Report) -> None:
     """Writes one file after the other, tile by tile."""
     sources = [band.source for band in image.bands]
-    side = _tile_side(max(widest(sources), len(sources)))
-    total = sum(len(_tiles(file.grid, side)) for file in files)
+    total = sum(len(tiles(file.grid, sources)) for file in files)
     done = 0
     for file in files:
         with file.writing():
-            for column, row in _tiles(file.grid, side):
-                file.write(column, row, read(sources, file.grid.window(column, row, side, side), datasets))
+            for tile in tiles(file.grid, sources):
+                file.write(tile, read(sources, tile, datasets))
                 done += 1
                 report(done, total)
-
-
-def _tiles(grid: Grid, side: int) -> list[tuple[int, int]]:
-    """Column and row of the corners of tiles, row by row."""
-    return [(column, row) for row in range(0, grid.height, side) for column in range(0, grid.width, side)]
-
-
-def _tile_side(values_per_pixel: int) -> int:
-    """The side of the largest tile, in whole blocks, that does not hold too many values at once."""
-    side = math.isqrt(_MOST_VALUES_OF_A_TILE // values_per_pixel)
-    return min(_LARGEST_TILE, max(BLOCK, side // BLOCK * BLOCK))
 
 
 def _publish(
@@ -187,9 +164,10 @@ def _publish(
     if options.cloud_optimized:
         for file in files:
             file.make_cloud_optimized()
-    _refuse_overwriting(destination)
+    destination.require_free_asset()
     if destination.asset:
         _write_properties(destination, image)
+        destination.discard_asset(but=".tif")
     return tuple(file.publish() for file in files)
 
 

@@ -17,6 +17,7 @@ from airflow_provider_ee.emulator.errors import ServiceError
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.export import export_image
 from airflow_provider_ee.emulator.operations import Report, Work
+from airflow_provider_ee.emulator.table_export import export_table
 
 Export = Callable[[Mapping[str, Any], Catalog, Path, Report], Any]
 """Computes what a request asks for and writes it below the output folder."""
@@ -75,7 +76,7 @@ KINDS = (
             "featureViewExportOptions": ("featureViewDestination",),
             "bigqueryExportOptions": ("bigqueryDestination",),
         },
-        _not_emulated("tables"),
+        export_table,
     ),
     ExportKind(
         "video.export",

@@ -16,8 +16,7 @@ from rasterio.windows import Window
 
 from airflow_provider_ee.emulator.evaluation.image import Band, Pixels
 from airflow_provider_ee.emulator.evaluation.projection import Grid, parse_crs
-
-BLOCK = 256
+from airflow_provider_ee.emulator.evaluation.reading import BLOCK
 
 _COMPRESSION = {"compress": "deflate", "zlevel": 1, "num_threads": "all_cpus", "bigtiff": "if_safer"}
 
@@ -62,10 +61,9 @@ class GeoTiff:
                 self._mask.update_tags(**{f"INTERNAL_MASK_FLAGS_{index}": "0" for index in self._mask.indexes})
             yield
 
-    def write(self, column: int, row: int, bands: Sequence[Pixels]) -> None:
-        """Writes one tile."""
-        height, width = bands[0].values.shape
-        window = Window(column, row, width, height)
+    def write(self, tile: Grid, bands: Sequence[Pixels]) -> None:
+        """Writes one tile of the grid."""
+        window = Window(tile.column - self.grid.column, tile.row - self.grid.row, tile.width, tile.height)
         for index, pixels in enumerate(bands, start=1):
             valid = int(np.count_nonzero(pixels.mask))
             self.valid_pixels += valid

@@ -57,10 +57,12 @@ class EarthEngineEmulator:
         if not loopback and not tokens:
             raise ValueError(f"host {host} is open to others; name a token, or bind 127.0.0.1.")
         output = Path(output)
+        assets = Catalog(Path(catalog), output)
         self.operations = Operations(clock or Clock(), task_seconds=task_seconds, slots=slots)
         self.service = Service(
             self.operations,
-            Exports(Catalog(Path(catalog), output), output),
+            Exports(assets, output),
+            assets,
             queue_limit=queue_limit,
             slots=slots,
         )

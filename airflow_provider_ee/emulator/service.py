@@ -5,47 +5,35 @@ REST page: https://developers.google.com/earth-engine/reference/rest
 
 from __future__ import annotations
 
-import base64
 import json
 import random
 import re
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from airflow_provider_ee.emulator.asset_methods import AssetMethods
+from airflow_provider_ee.emulator.call import Call
+from airflow_provider_ee.emulator.catalog import Catalog
 from airflow_provider_ee.emulator.errors import ServiceError
+from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+from airflow_provider_ee.emulator.evaluation.evaluator import evaluate
 from airflow_provider_ee.emulator.export_kinds import KINDS, ExportKind, Exports
-from airflow_provider_ee.emulator.faults import Fault
-from airflow_provider_ee.emulator.methods import Method, installed_algorithms
+from airflow_provider_ee.emulator.methods import installed_algorithms
 from airflow_provider_ee.emulator.operations import Operation, Operations
+from airflow_provider_ee.emulator.paging import page_of
 from airflow_provider_ee.emulator.schema import read_body
+from airflow_provider_ee.emulator.value_json import described
 
 MAX_PAGE_SIZE = 500
-
-
-@dataclass
-class Call:
-    """A request, as far as the service is concerned."""
-
-    method: Method
-    resource: str
-    user: str
-    query: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    faults: Sequence[Fault] = ()
-
-    @property
-    def project(self) -> str:
-        """The project in the path."""
-        return self.resource.split("/")[1]
 
 
 class Service:
     """Answers calls.
 
     :param exports: checks and carries out the requests of every kind of export.
+    :param catalog: the assets that there are.
     :param queue_limit: how many operations of a user may be pending.
     :param burn_request_ids: whether a rejected attempt uses its request id up; nobody knows if the service does.
     :param duplicate_status: HTTP status of a repeated request id; nobody has told what the service answers.
@@ -55,6 +43,7 @@ class Service:
         self,
         operations: Operations,
         exports: Exports,
+        catalog: Catalog,
         *,
         queue_limit: int = 3000,
         slots: int = 2,
@@ -65,12 +54,15 @@ class Service:
         self.burn_request_ids = burn_request_ids
         self.duplicate_status = duplicate_status
         self._exports = exports
+        self._catalog = catalog
         self._queue_limit = queue_limit
         self._slots = slots
         self._request_ids: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         self._handlers: dict[str, Callable[[Call], dict[str, Any]]] = {
             **{kind.method: partial(self._start_export, kind) for kind in KINDS},
+            **AssetMethods(catalog).handlers,
+            "value.compute": self._compute_value,
             "operations.get": self._get_operation,
             "operations.list": self._list_operations,
             "operations.cancel": self._cancel_operation,
@@ -97,7 +89,7 @@ class Service:
 
     def page_of(self, call: Call) -> int:
         """Which page of a list a call asks for."""
-        return _page_start(call.query.get("pageToken", ""))[0]
+        return page_of({"pageToken": call.query.get("pageToken", "")}, MAX_PAGE_SIZE).number
 
     def _start_export(self, kind: ExportKind, call: Call) -> dict[str, Any]:
         request_id = ""
@@ -136,6 +128,15 @@ class Service:
                 "Please wait for some of them to complete.",
             )
 
+    def _compute_value(self, call: Call) -> dict[str, Any]:
+        request = read_body(call.body, "ComputeValueRequest")
+        if not request.get("expression"):
+            raise ServiceError(400, "Invalid argument: 'expression' is required.")
+        try:
+            return {"result": described(evaluate(request["expression"], self._catalog))}
+        except EvaluationError as error:
+            raise ServiceError(400, error.message) from error
+
     def _get_operation(self, call: Call) -> dict[str, Any]:
         return self.operations.resource(self._known(call.resource))
 
@@ -146,7 +147,7 @@ class Service:
 
     def _list_operations(self, call: Call) -> dict[str, Any]:
         listed = self.operations.of_project(call.project)[::-1]
-        page, start = _page_start(call.query.get("pageToken", ""))
+        page = page_of(call.query, MAX_PAGE_SIZE)
         for fault in call.faults:
             if fault.hide is not None:
                 listed = [one for one in listed if not re.search(fault.hide, one.description)]
@@ -154,12 +155,9 @@ class Service:
                 listed.reverse()
             elif fault.order == "shuffled":
                 random.Random(len(listed)).shuffle(listed)  # noqa: S311 (an order, not a secret)
-        size = _page_size(call.query.get("pageSize", ""))
-        answer: dict[str, Any] = {}
-        if listed[start : start + size]:
-            answer["operations"] = [self.operations.resource(one) for one in listed[start : start + size]]
-        if start + size < len(listed):
-            answer["nextPageToken"] = base64.urlsafe_b64encode(f"{page + 1}/{start + size}".encode()).decode()
+        answer: dict[str, Any] = page.next_token(len(listed))
+        if listed[page.slice]:
+            answer["operations"] = [self.operations.resource(one) for one in listed[page.slice]]
         return answer
 
     def _get_config(self, call: Call) -> dict[str, Any]:
@@ -195,23 +193,3 @@ def _description_in(body: bytes) -> str:
     except (ValueError, RecursionError, TypeError, LookupError):
         return ""
     return description if isinstance(description, str) else ""
-
-
-def _page_size(text: str) -> int:
-    if not re.fullmatch("[0-9]{0,10}", text):
-        raise ServiceError(400, f"Invalid value at 'page_size' (TYPE_INT32), \"{text}\"")
-    return min(int(text or 0) or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
-
-
-def _page_start(token: str) -> tuple[int, int]:
-    """Number of the page, and index of its first operation."""
-    if not token:
-        return 1, 0
-    try:
-        decoded = base64.urlsafe_b64decode(token.encode()).decode()
-    except ValueError:
-        decoded = ""
-    match = re.fullmatch("([0-9]{1,9})/([0-9]{1,9})", decoded)
-    if not match:
-        raise ServiceError(400, "Invalid page token.")
-    return int(match[1]), int(match[2])

@@ -37,7 +37,7 @@ def test_a_name_that_begins_another_is_not_taken_for_it(workplace: Workplace) ->
 def test_a_folder_is_a_collection_ordered_by_id(workplace: Workplace) -> None:
     for name in ("c/10", "c/9", "c/1"):
         workplace.add_image(name, {"B": ONE})
-    images = workplace.catalog.collection("c").images
+    images = workplace.catalog.collection("c").elements
     assert [image.properties["system:id"] for image in images] == ["c/1", "c/10", "c/9"]
 
 
@@ -54,7 +54,7 @@ def test_a_folder_is_a_collection_ordered_by_id(workplace: Workplace) -> None:
 def test_the_names_of_an_asset(workplace: Workplace, path: str, asset_id: str) -> None:
     workplace.add_image(path, {"B": ONE})
     assert workplace.catalog.image(asset_id).band_names == ["B"]
-    assert workplace.catalog.collection(asset_id.rpartition("/")[0]).images
+    assert workplace.catalog.collection(asset_id.rpartition("/")[0]).elements
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_an_exported_asset_can_be_loaded_and_overwritten(workplace: Workplace) -
         workplace.export(ee.Image(image), assetExportOptions={"earthEngineDestination": destination})
         assert workplace.values(ee.Image("projects/p/assets/out/x")).tolist() == [[factor, factor]] * 2
     assert workplace.catalog.image("projects/p/assets/out/x").properties["date"] == 5
-    assert len(workplace.catalog.collection("projects/p/assets/out").images) == 1
+    assert len(workplace.catalog.collection("projects/p/assets/out").elements) == 1
 
 
 def test_a_sidecar_that_is_no_object(workplace: Workplace) -> None:

@@ -33,7 +33,7 @@ def collection(workplace: Workplace) -> ee.ImageCollection:
 
 
 def names(workplace: Workplace, collection: Any) -> str:
-    images = evaluate(serialized(collection), workplace.catalog).images
+    images = evaluate(serialized(collection), workplace.catalog).elements
     return "".join(image.properties["system:index"] for image in images)
 
 
@@ -132,12 +132,12 @@ def test_orders_and_limits(workplace: Workplace, collection: ee.ImageCollection)
     assert names(workplace, collection.sort("system:time_start", False)) == "cba"
     assert names(workplace, collection.limit(2)) == "ab"
     assert names(workplace, collection.limit(1, "tile")) == "c"
-    with pytest.raises(EvaluationError, match="Not every image has the property 'cloud'"):
+    with pytest.raises(EvaluationError, match="Not every element has the property 'cloud'"):
         names(workplace, collection.sort("cloud"))
 
 
 def test_merging_and_joining_keep_the_order(workplace: Workplace, collection: ee.ImageCollection) -> None:
-    merged = evaluate(serialized(collection.limit(1).merge(collection)), workplace.catalog).images
+    merged = evaluate(serialized(collection.limit(1).merge(collection)), workplace.catalog).elements
     assert [image.properties["system:index"] for image in merged] == ["1_a", "2_a", "2_b", "2_c"]
     listed = ee.ImageCollection([collection.first(), ee.Image("c/b")])
     assert names(workplace, listed) == "01"

@@ -75,7 +75,7 @@ def test_an_unknown_argument(workplace: Workplace) -> None:
         ),
         (
             call("Image.clip", input=call("Image.constant", value=1), geometry="here"),
-            "Image.clip: Parameter 'geometry' must be a Geometry or a Feature, not a String.",
+            "Image.clip: Parameter 'geometry' must be a Geometry or a Feature or a FeatureCollection, not a String.",
         ),
         (
             call("Image.select", input=call("Image.constant", value=1), bandSelectors="B4"),

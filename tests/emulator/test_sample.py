@@ -90,7 +90,7 @@ def test_bands_of_20_m_are_read_on_a_grid_of_10_m(sample: Workplace) -> None:
 
 
 def test_three_scenes_a_month_apart_with_six_bands_each(sample: Workplace) -> None:
-    images = sample.catalog.collection(COLLECTION).images
+    images = sample.catalog.collection(COLLECTION).elements
     assert [image.properties["system:index"] for image in images] == [REAL_SCENE, SMALLER_SCENE, CLOUDY_SCENE]
     for image, day in zip(images, ("2020-01-15", "2020-02-14", "2020-03-15"), strict=True):
         assert image.band_names == list(BANDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
@@ -18,6 +19,19 @@ _TEXT = re.compile(
     r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})"
     r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?)?(Z|[+-]\d{2}:?\d{2})?"
 )
+
+
+_PATTERN = re.compile(r"'([^']*)'|(([A-Za-z])\3*)")
+_NUMBERS: dict[str, Callable[[datetime], int]] = {
+    "y": lambda moment: moment.year,
+    "Y": lambda moment: moment.year,
+    "M": lambda moment: moment.month,
+    "d": lambda moment: moment.day,
+    "D": lambda moment: moment.timetuple().tm_yday,
+    "H": lambda moment: moment.hour,
+    "m": lambda moment: moment.minute,
+    "s": lambda moment: moment.second,
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -83,6 +97,23 @@ class Date:
             )
         return Date(self.millis + round(delta * _MILLISECONDS[unit]))
 
+    def since(self, start: Date, unit: str) -> float:
+        """How many units have passed since ``start``: none of months and years, which differ in length."""
+        length = _MILLISECONDS.get(unit.removesuffix("s"))
+        if length is None:
+            raise EvaluationError(f"Date.difference: in '{unit}' is not emulated; use {', '.join(_MILLISECONDS)}.")
+        return (self.millis - start.millis) / length
+
+    def formatted(self, pattern: str, time_zone: str | None = None) -> str:
+        """The date as text, by a pattern in which letters stand for parts and other text is quoted."""
+        moment = self.moment(time_zone)
+
+        def replaced(match: re.Match[str]) -> str:
+            quoted, letters = match[1], match[2]
+            return _part(letters, moment) if letters else quoted or "'"
+
+        return _PATTERN.sub(replaced, pattern)
+
     def _months_later(self, months: int, time_zone: str | None) -> Date:
         moment = self.moment(time_zone)
         years, month = divmod(moment.month - 1 + months, 12)
@@ -101,6 +132,18 @@ class DateRange:
     def contains(self, date: Date) -> bool:
         """Whether the range holds ``date``."""
         return self.start <= date < self.end
+
+
+def _part(letters: str, moment: datetime) -> str:
+    """What a row of one letter stands for in a pattern."""
+    if letters in ("MMM", "MMMM"):
+        return (calendar.month_abbr if letters == "MMM" else calendar.month_name)[moment.month]
+    if letters == "SSS":
+        return f"{moment.microsecond // 1000:03d}"
+    if letters[0] not in _NUMBERS:
+        raise EvaluationError(f"Date.format: '{letters}' in a pattern is not emulated.")
+    number = _NUMBERS[letters[0]](moment)
+    return f"{number % 100 if letters in ('yy', 'YY') else number:0{len(letters)}d}"
 
 
 def zone_of(name: str | None) -> tzinfo:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_ee.emulator.evaluation import functions
+from airflow_provider_ee.emulator.evaluation.collection import Assets, FeatureCollection
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.graph import Graph, Node, kind_of
-from airflow_provider_ee.emulator.evaluation.image import Assets, Image
+from airflow_provider_ee.emulator.evaluation.image import Image
 from airflow_provider_ee.emulator.evaluation.registry import ALGORITHMS, type_name
 from airflow_provider_ee.emulator.evaluation.trampoline import Steps, run
 from airflow_provider_ee.emulator.evaluation.values import Function
@@ -26,6 +27,14 @@ def evaluate_image(expression: Mapping[str, Any], assets: Assets) -> Image:
     value = evaluate(expression, assets)
     if not isinstance(value, Image):
         raise EvaluationError(f"Expression: the result must be an Image, not {type_name(type(value))}.")
+    return value
+
+
+def evaluate_table(expression: Mapping[str, Any], assets: Assets) -> FeatureCollection:
+    """The value of an expression that must be a collection of features."""
+    value = evaluate(expression, assets)
+    if not isinstance(value, FeatureCollection):
+        raise EvaluationError(f"Expression: the result must be a FeatureCollection, not {type_name(type(value))}.")
     return value
 
 

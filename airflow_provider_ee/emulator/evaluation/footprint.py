@@ -16,6 +16,7 @@ from airflow_provider_ee.emulator.evaluation.projection import (
     Grid,
     lattice_indices,
     parse_crs,
+    pixels_at,
     same_crs,
     transform_points,
 )
@@ -106,8 +107,10 @@ class Geometry(Footprint):
         return [tuple(_transformed(path, self.crs, crs, self.geodesic) for path in part) for part in self.parts]
 
     def covers(self, grid: Grid) -> np.ndarray:
-        if self.kind not in ("Polygon", "MultiPolygon"):
-            raise EvaluationError(f"Image.clip: clipping to a {self.kind} is not emulated; use a Polygon.")
+        if self.kind in ("Point", "MultiPoint"):
+            return self._pixels_of_points(grid)
+        if not self.has_area:
+            raise EvaluationError(f"The pixels of a {self.kind} are not emulated; use a Polygon.")
         shapes = [
             {"type": "Polygon", "coordinates": [path.vertices.tolist() for path in polygon]}
             for polygon in self._closed_polygons(grid.projection.crs)
@@ -116,6 +119,21 @@ class Geometry(Footprint):
             return np.zeros(grid.shape, dtype=bool)
         inside: np.ndarray = rasterio.features.geometry_mask(shapes, grid.shape, grid.transform, invert=True)
         return inside
+
+    @property
+    def has_area(self) -> bool:
+        """Whether it is made of polygons."""
+        return self.kind in ("Polygon", "MultiPolygon")
+
+    def _pixels_of_points(self, grid: Grid) -> np.ndarray:
+        points = np.concatenate(
+            [path.vertices for polygon in self.polygons(grid.projection.crs) for path in polygon]
+        )
+        columns, rows = pixels_at(points, grid)
+        inside = (columns >= 0) & (columns < grid.width) & (rows >= 0) & (rows < grid.height)
+        pixels = np.zeros(grid.shape, dtype=bool)
+        pixels[rows[inside], columns[inside]] = True
+        return pixels
 
     @cached_property
     def _outlines(self) -> dict[str, list[Polygon]]:

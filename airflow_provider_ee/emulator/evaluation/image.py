@@ -1,4 +1,4 @@
-"""What expressions are about: pixels, the sources that compute them, bands, images and collections."""
+"""What expressions are about: pixels, the sources that compute them, bands and images."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from rasterio.io import DatasetReader
 
+from airflow_provider_ee.emulator.evaluation.element import Element
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import Footprint, united
 from airflow_provider_ee.emulator.evaluation.pixel_type import PixelType
@@ -68,7 +69,7 @@ class Band:
 
 
 @dataclass(frozen=True, eq=False)
-class Image:
+class Image(Element):
     """Bands with names, and properties."""
 
     bands: tuple[Band, ...]
@@ -98,20 +99,3 @@ class Image:
     def with_bands(self, change: Callable[[Band], Band]) -> Image:
         """The same image with every band changed."""
         return replace(self, bands=tuple(change(band) for band in self.bands))
-
-
-@dataclass(frozen=True, eq=False)
-class ImageCollection:
-    """Images in their order."""
-
-    images: tuple[Image, ...]
-
-
-class Assets(Protocol):
-    """Where images and collections are loaded from."""
-
-    def image(self, asset_id: str) -> Image:
-        """The image, or an error if there is none of that id."""
-
-    def collection(self, asset_id: str) -> ImageCollection:
-        """The collection, or an error if there is none of that id."""

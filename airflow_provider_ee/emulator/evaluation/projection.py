@@ -135,6 +135,13 @@ def lattice_indices(grid: Grid, lattice: Projection) -> tuple[np.ndarray, np.nda
     return _indices_of_every_centre(grid, lattice)
 
 
+def pixels_at(points: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """The columns and rows of ``grid``, counted from its corner, in which points (x, y) of its CRS lie."""
+    a, b, c, d, e, f, *_ = ~grid.projection.transform
+    x, y = points.T
+    return _snapped_floor(a * x + b * y + c) - grid.column, _snapped_floor(d * x + e * y + f) - grid.row
+
+
 def bounds_on_lattice(bounds: tuple[float, float, float, float], lattice: Projection) -> Grid:
     """The fewest pixels of ``lattice`` that cover ``bounds`` (left, bottom, right, top) in its CRS."""
     left, bottom, right, top = bounds

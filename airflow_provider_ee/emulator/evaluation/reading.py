@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +10,23 @@ from airflow_provider_ee.emulator.evaluation.image import Files, Pixels, Source
 from airflow_provider_ee.emulator.evaluation.projection import Grid
 
 Step = tuple[Source, Grid]
+
+BLOCK = 256
+"""Pixels along the side of the smallest tile."""
+
+_LARGEST_TILE = 1024
+_MOST_VALUES_OF_A_TILE = 8 * 1024 * 1024
+
+
+def tiles(grid: Grid, sources: Sequence[Source]) -> list[Grid]:
+    """The parts of a grid, row by row, in which ``sources`` are read: none takes much memory."""
+    side = math.isqrt(_MOST_VALUES_OF_A_TILE // max(_widest(sources), len(sources), 1))
+    side = min(_LARGEST_TILE, max(BLOCK, side // BLOCK * BLOCK))
+    return [
+        grid.window(column, row, side, side)
+        for row in range(0, grid.height, side)
+        for column in range(0, grid.width, side)
+    ]
 
 
 def read(sources: Sequence[Source], grid: Grid, files: Files) -> list[Pixels]:
@@ -48,7 +66,7 @@ def _steps(targets: list[Step]) -> dict[Step, list[Step]]:
     return ordered
 
 
-def widest(sources: Sequence[Source]) -> int:
+def _widest(sources: Sequence[Source]) -> int:
     """The largest number of inputs of one step, which sets how much memory a pixel costs."""
     seen: set[Source] = set()
     pending = list(sources)

@@ -14,12 +14,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from airflow_provider_ee.emulator.evaluation.collection import (
+    Assets,
+    Collection,
+    FeatureCollection,
+    ImageCollection,
+)
 from airflow_provider_ee.emulator.evaluation.dates import Date, DateRange
+from airflow_provider_ee.emulator.evaluation.element import Element
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
-from airflow_provider_ee.emulator.evaluation.footprint import Geometry
-from airflow_provider_ee.emulator.evaluation.image import Assets, Image, ImageCollection
+from airflow_provider_ee.emulator.evaluation.footprint import Footprint
+from airflow_provider_ee.emulator.evaluation.image import Image
 from airflow_provider_ee.emulator.evaluation.projection import Projection
-from airflow_provider_ee.emulator.evaluation.values import Feature, Filter, Function, Reducer
+from airflow_provider_ee.emulator.evaluation.reducers import Reducer
+from airflow_provider_ee.emulator.evaluation.values import Feature, Filter, Function
 
 _REQUIRED = inspect.Parameter.empty
 _UNIONS = (types.UnionType, typing.Union)  # Python 3.10 makes the latter of a default that is None
@@ -29,9 +37,12 @@ Implementation = TypeVar("Implementation", bound=Callable[..., Any])
 TYPE_NAMES: dict[Any, str] = {
     Image: "Image",
     ImageCollection: "ImageCollection",
-    Geometry: "Geometry",
+    FeatureCollection: "FeatureCollection",
+    Collection: "FeatureCollection",
+    Footprint: "Geometry",
     Projection: "Projection",
     Feature: "Feature",
+    Element: "Element",
     Filter: "Filter",
     Function: "Algorithm",
     Reducer: "Reducer",

@@ -1,4 +1,4 @@
-"""The smaller values of expressions: features, filters, reducers, functions."""
+"""The smaller values of expressions: features, filters, functions."""
 
 from __future__ import annotations
 
@@ -6,29 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_ee.emulator.evaluation.footprint import Geometry
+from airflow_provider_ee.emulator.evaluation.element import Element
+from airflow_provider_ee.emulator.evaluation.footprint import Footprint
 
 
 @dataclass(frozen=True, eq=False)
-class Feature:
-    """A geometry with properties."""
+class Feature(Element):
+    """A geometry, or what many have in common, with properties."""
 
-    geometry: Geometry | None
+    geometry: Footprint | None
     properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Filter:
-    """Decides about one image."""
+    """Decides about one element."""
 
     passes: Callable[..., bool]
-
-
-@dataclass(frozen=True)
-class Reducer:
-    """What to make of many values, by its name."""
-
-    name: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,17 +5,25 @@ from __future__ import annotations
 from importlib import import_module
 
 _MODULES = (
+    "aggregates",
     "arithmetic",
     "assets",
     "bands",
     "collections",
     "composites",
     "dates",
+    "dictionaries",
+    "features",
     "filters",
     "geometries",
+    "lists",
     "masks",
+    "numbers",
     "projections",
     "properties",
+    "reducers",
+    "regions",
+    "strings",
 )
 
 

@@ -1,10 +1,11 @@
 """Loading."""
 
-# ruff: noqa: A002 (the arguments have the names that the service gave them)
+# ruff: noqa: A002, N803 (the arguments have the names that the service gave them)
 from __future__ import annotations
 
+from airflow_provider_ee.emulator.evaluation.collection import Assets, FeatureCollection, ImageCollection
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
-from airflow_provider_ee.emulator.evaluation.image import Assets, Image, ImageCollection
+from airflow_provider_ee.emulator.evaluation.image import Image
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
 
 
@@ -20,6 +21,15 @@ def load_collection(id: str, version: float | None = None, *, assets: Assets) ->
     """The images in a folder, by their ids."""
     _refuse_version(version, "ImageCollection.load")
     return assets.collection(id)
+
+
+@algorithm("Collection.loadTable")
+def load_table(
+    tableId: str, geometryColumn: str | None = None, version: float = -1.0, *, assets: Assets
+) -> FeatureCollection:
+    """The features of a table."""
+    _refuse_version(version, "Collection.loadTable")
+    return assets.table(tableId)
 
 
 def _refuse_version(version: float | None, name: str) -> None:

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from airflow_provider_ee.emulator.evaluation.collection import ImageCollection
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import united
-from airflow_provider_ee.emulator.evaluation.image import Band, Image, ImageCollection, Pixels, Pointwise
+from airflow_provider_ee.emulator.evaluation.image import Band, Image, Pixels, Pointwise
 from airflow_provider_ee.emulator.evaluation.pixel_type import DOUBLE, NAMED, PixelType, averaged, convert, union
+from airflow_provider_ee.emulator.evaluation.reducers import Reducer
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
-from airflow_provider_ee.emulator.evaluation.values import Reducer
 
 
 def _median(stack: tuple[Pixels, ...]) -> Pixels:
@@ -91,13 +92,23 @@ def mosaic(collection: ImageCollection) -> Image:
 
 @algorithm("ImageCollection.reduce")
 def reduce(collection: ImageCollection, reducer: Reducer, parallelScale: float = 1.0) -> Image:
-    """Each band reduced on its own; the name of the reducer is added to that of the band."""
-    composite = _composite(collection, _REDUCTIONS[reducer.name], "ImageCollection.reduce")
+    """Each band reduced on its own; the name of the reducer's output is added to that of the band."""
+    composites = {
+        output: _composite(collection, _reduction_of(statistic), "ImageCollection.reduce").bands
+        for output, statistic in reducer.outputs.items()
+    }
     bands = [
-        Band(f"{band.name}_{reducer.name}", band.type, band.source, None, band.footprint)
-        for band in composite.bands
+        replace(band, name=f"{band.name}_{output}")
+        for of_one_band in zip(*composites.values(), strict=True)
+        for output, band in zip(composites, of_one_band, strict=True)
     ]
     return Image(tuple(bands))
+
+
+def _reduction_of(statistic: str) -> _Reduction:
+    if statistic not in _REDUCTIONS:
+        raise EvaluationError(f"ImageCollection.reduce: Reducer.{statistic} is not emulated.")
+    return _REDUCTIONS[statistic]
 
 
 def _composite(collection: ImageCollection, reduction: _Reduction, function: str) -> Image:
@@ -106,10 +117,10 @@ def _composite(collection: ImageCollection, reduction: _Reduction, function: str
 
 
 def _common_names(collection: ImageCollection, function: str) -> list[str]:
-    if not collection.images:
+    if not collection.elements:
         return []
-    first = collection.images[0].band_names
-    for image in collection.images[1:]:
+    first = collection.elements[0].band_names
+    for image in collection.elements[1:]:
         if sorted(image.band_names) != sorted(first):
             raise EvaluationError(
                 f"{function}: Expected a homogeneous image collection, but an image with incompatible bands was "
@@ -119,7 +130,7 @@ def _common_names(collection: ImageCollection, function: str) -> list[str]:
 
 
 def _bands_named(name: str, collection: ImageCollection) -> tuple[Band, ...]:
-    return tuple(band for image in collection.images for band in image.bands if band.name == name)
+    return tuple(band for image in collection.elements for band in image.bands if band.name == name)
 
 
 def _reduced(stack: tuple[Band, ...], reduction: _Reduction) -> Band:
@@ -142,39 +153,5 @@ def _declare_reduction(name: str) -> None:
         return _composite(collection, _REDUCTIONS[name], f"reduce.{name}")
 
 
-def _declare_reducer(name: str) -> None:
-    @algorithm(f"Reducer.{name}")
-    def reducer() -> Reducer:
-        return Reducer(name)
-
-
 for _name in _REDUCTIONS:
     _declare_reduction(_name)
-for _name in ("mean", "count", "sum"):
-    _declare_reducer(_name)
-
-
-@algorithm("Reducer.median")
-def median_reducer(
-    maxBuckets: int | None = None, minBucketWidth: float | None = None, maxRaw: int | None = None
-) -> Reducer:
-    """The median, always exact: the arguments allow the service to approximate it."""
-    return Reducer("median")
-
-
-@algorithm("Reducer.min")
-def min_reducer(numInputs: int = 1) -> Reducer:
-    """The smallest value."""
-    return _of_one_input("min", numInputs)
-
-
-@algorithm("Reducer.max")
-def max_reducer(numInputs: int = 1) -> Reducer:
-    """The largest value."""
-    return _of_one_input("max", numInputs)
-
-
-def _of_one_input(name: str, inputs: int) -> Reducer:
-    if inputs != 1:
-        raise EvaluationError(f"Reducer.{name}: 'numInputs' other than 1 is not emulated.")
-    return Reducer(name)

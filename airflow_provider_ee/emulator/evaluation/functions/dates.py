@@ -1,6 +1,6 @@
 """Dates."""
 
-# ruff: noqa: N803 (the arguments have the names that the service gave them)
+# ruff: noqa: A002, N803 (the arguments have the names that the service gave them)
 from __future__ import annotations
 
 from typing import Any
@@ -33,6 +33,29 @@ def advance(date: Date, delta: float, unit: str, timeZone: str | None = None) ->
 def millis(date: Date) -> int:
     """Milliseconds since 1970."""
     return date.millis
+
+
+@algorithm("Date.format")
+def format_date(date: Date, format: str | None = None, timeZone: str | None = None) -> str:
+    """A date as text, by a pattern of Joda's such as YYYY-MM-dd."""
+    return date.formatted(format or "yyyy-MM-dd'T'HH:mm:ss", timeZone)
+
+
+@algorithm("Date.get")
+def get(date: Date, unit: str, timeZone: str | None = None) -> int:
+    """One part of a date."""
+    moment = date.moment(timeZone)
+    parts = {name: getattr(moment, name) for name in ("year", "month", "day", "hour", "minute", "second")}
+    parts["week"] = moment.isocalendar()[1]
+    if unit not in parts:
+        raise EvaluationError(f"Date.get: '{unit}' is no unit; use {', '.join(parts)}.")
+    return int(parts[unit])
+
+
+@algorithm("Date.difference")
+def difference(date: Date, start: Date, unit: str) -> float:
+    """How many units lie between two dates."""
+    return date.since(start, unit)
 
 
 @algorithm("DateRange")

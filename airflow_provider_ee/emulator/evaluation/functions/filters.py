@@ -7,11 +7,14 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from airflow_provider_ee.emulator.evaluation.collection import FeatureCollection
 from airflow_provider_ee.emulator.evaluation.dates import Date, DateRange
+from airflow_provider_ee.emulator.evaluation.element import Element
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
-from airflow_provider_ee.emulator.evaluation.footprint import WGS84, Footprint, Geometry
+from airflow_provider_ee.emulator.evaluation.footprint import WGS84, Footprint
 from airflow_provider_ee.emulator.evaluation.image import Image
 from airflow_provider_ee.emulator.evaluation.registry import algorithm, type_name
+from airflow_provider_ee.emulator.evaluation.shapes import shape_of
 from airflow_provider_ee.emulator.evaluation.values import Feature, Filter
 
 Test = Callable[[Any, Any], bool]
@@ -56,9 +59,9 @@ def _declare(name: str, test: Test, left_type: type | None) -> None:
     ) -> Filter:
         _require_one_field(function, leftField, rightValue, rightField, leftValue)
 
-        def passes(image: Image) -> bool:
-            left = leftValue if leftField is None else image.properties.get(leftField)
-            right = rightValue if rightField is None else image.properties.get(rightField)
+        def passes(element: Element) -> bool:
+            left = leftValue if leftField is None else element.properties.get(leftField)
+            right = rightValue if rightField is None else element.properties.get(rightField)
             if left is None or right is None:
                 return False
             if left_type is not None and not isinstance(left, left_type):
@@ -95,9 +98,9 @@ def in_list(
     """Passes if the list on the right holds the value on the left."""
     _require_one_field("Filter.inList", leftField, rightValue, rightField, leftValue)
 
-    def passes(image: Image) -> bool:
-        value = leftValue if leftField is None else image.properties.get(leftField)
-        options = rightValue if rightField is None else image.properties.get(rightField)
+    def passes(element: Element) -> bool:
+        value = leftValue if leftField is None else element.properties.get(leftField)
+        options = rightValue if rightField is None else element.properties.get(rightField)
         if not isinstance(options, list):
             raise EvaluationError("Filter.inList: The right operand must be a List.")
         return value is not None and value in options
@@ -108,45 +111,45 @@ def in_list(
 @algorithm("Filter.and")
 def both(filters: list[Filter]) -> Filter:
     """Passes if all pass."""
-    return Filter(lambda image: all(each.passes(image) for each in filters))
+    return Filter(lambda element: all(each.passes(element) for each in filters))
 
 
 @algorithm("Filter.or")
 def either(filters: list[Filter]) -> Filter:
     """Passes if any passes."""
-    return Filter(lambda image: any(each.passes(image) for each in filters))
+    return Filter(lambda element: any(each.passes(element) for each in filters))
 
 
 @algorithm("Filter.not")
 def negated(filter: Filter) -> Filter:
     """Passes if the other does not."""
-    return Filter(lambda image: not filter.passes(image))
+    return Filter(lambda element: not filter.passes(element))
 
 
 @algorithm("Filter.always")
 def always() -> Filter:
     """Passes."""
-    return Filter(lambda image: True)
+    return Filter(lambda element: True)
 
 
 @algorithm("Filter.never")
 def never() -> Filter:
     """Does not pass."""
-    return Filter(lambda image: False)
+    return Filter(lambda element: False)
 
 
 @algorithm("Filter.notNull")
 def not_null(properties: list[str]) -> Filter:
-    """Passes if the image has all the properties."""
-    return Filter(lambda image: all(image.properties.get(name) is not None for name in properties))
+    """Passes if the element has all the properties."""
+    return Filter(lambda element: all(element.properties.get(name) is not None for name in properties))
 
 
 @algorithm("Filter.rangeContains")
 def range_contains(field: str, minValue: Any, maxValue: Any) -> Filter:
     """Passes if a property lies between two values or is one of them."""
 
-    def passes(image: Image) -> bool:
-        value = image.properties.get(field)
+    def passes(element: Element) -> bool:
+        value = element.properties.get(field)
         try:
             return value is not None and bool(minValue <= value <= maxValue)
         except TypeError:
@@ -168,13 +171,13 @@ _CALENDAR_FIELDS: dict[str, Callable[[Any], int]] = {
 
 @algorithm("Filter.calendarRange")
 def calendar_range(start: int, end: int | None = None, field: str = "day_of_year") -> Filter:
-    """Passes if a part of the image's date lies in a range, which may wrap around."""
+    """Passes if a part of the element's date lies in a range, which may wrap around."""
     if field not in _CALENDAR_FIELDS:
         raise EvaluationError(f"Filter.calendarRange: 'field' must be one of {', '.join(_CALENDAR_FIELDS)}.")
     last = start if end is None else end
 
-    def passes(image: Image) -> bool:
-        time = image.properties.get("system:time_start")
+    def passes(element: Element) -> bool:
+        time = element.properties.get("system:time_start")
         if time is None:
             return False
         value = _CALENDAR_FIELDS[field](Date.parse(time).moment())
@@ -191,26 +194,29 @@ def intersects(
     leftValue: Any = None,
     maxError: Any = None,
 ) -> Filter:
-    """Passes if the image's footprint and a geometry have a point in common."""
+    """Passes if the element and a geometry have a point in common."""
     _require_one_field("Filter.intersects", leftField, rightValue, rightField, leftValue)
     field = leftField if leftField is not None else rightField
     if field not in (".all", ".geo"):
         raise EvaluationError(f"Filter.intersects: The geometry property '{field}' is not emulated; use '.geo'.")
     region = _geometry_of(rightValue if leftField is not None else leftValue)
 
-    def passes(image: Image) -> bool:
-        footprint = image.footprint
-        return footprint is None or footprint.intersects(region, _crs_of(image))
+    def passes(element: Element) -> bool:
+        footprint = shape_of(element)
+        if footprint is None:
+            return isinstance(element, Image)  # which is unbounded
+        return footprint.intersects(region, _crs_of(element))
 
     return Filter(passes)
 
 
 def _geometry_of(value: Any) -> Footprint:
-    geometry = value.geometry if isinstance(value, Feature) else value
-    if not isinstance(geometry, Geometry):
+    geometry = shape_of(value) if isinstance(value, (Footprint, Feature, FeatureCollection)) else None
+    if geometry is None:
         raise EvaluationError(f"Filter.intersects: A Geometry or Feature is needed, not {type_name(type(value))}.")
     return geometry
 
 
-def _crs_of(image: Image) -> str:
-    return next((band.projection.crs for band in image.bands if band.projection is not None), WGS84)
+def _crs_of(element: Element) -> str:
+    bands = element.bands if isinstance(element, Image) else ()
+    return next((band.projection.crs for band in bands if band.projection is not None), WGS84)

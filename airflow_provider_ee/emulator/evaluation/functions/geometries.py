@@ -1,4 +1,4 @@
-"""Constructors of geometries and features."""
+"""Constructors of geometries, and what they are asked about."""
 
 # ruff: noqa: N803 (the arguments have the names that the service gave them)
 from __future__ import annotations
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
-from airflow_provider_ee.emulator.evaluation.footprint import WGS84, Geometry, Path, Polygon
+from airflow_provider_ee.emulator.evaluation.footprint import WGS84, Footprint, Geometry, Path, Polygon
+from airflow_provider_ee.emulator.evaluation.geojson import to_geojson
 from airflow_provider_ee.emulator.evaluation.projection import Projection, parse_crs
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
-from airflow_provider_ee.emulator.evaluation.values import Feature
 
 
 @algorithm("GeometryConstructors.Point")
 def point(coordinates: list[float], crs: Projection | None = None) -> Geometry:
     """A point."""
-    return _geometry("Point", [[coordinates]], crs, False, closed=False)
+    return _geometry("Point", [[_point(coordinates)]], crs, False, closed=False)
 
 
 @algorithm("GeometryConstructors.MultiPoint")
@@ -32,6 +32,14 @@ def line_string(
 ) -> Geometry:
     """A line."""
     return _geometry("LineString", [_points(coordinates)], crs, geodesic, closed=False)
+
+
+@algorithm("GeometryConstructors.MultiLineString")
+def multi_line_string(
+    coordinates: list[Any], crs: Projection | None = None, geodesic: bool | None = None, maxError: Any = None
+) -> Geometry:
+    """Several lines."""
+    return _geometry("MultiLineString", [_points(line) for line in coordinates], crs, geodesic, closed=False)
 
 
 @algorithm("GeometryConstructors.LinearRing")
@@ -52,7 +60,7 @@ def polygon(
     evenOdd: bool = True,
 ) -> Geometry:
     """A shell and its holes."""
-    return multi_polygon([coordinates], crs, geodesic, maxError, evenOdd)
+    return _polygons("Polygon", [coordinates], crs, geodesic, evenOdd)
 
 
 @algorithm("GeometryConstructors.MultiPolygon")
@@ -64,9 +72,7 @@ def multi_polygon(
     evenOdd: bool = True,
 ) -> Geometry:
     """Several polygons."""
-    _refuse_left_inside(evenOdd)
-    rings = [[_points(ring) for ring in _rings(shape)] for shape in coordinates]
-    return _polygons("MultiPolygon", rings, crs, geodesic)
+    return _polygons("MultiPolygon", coordinates, crs, geodesic, evenOdd)
 
 
 @algorithm("GeometryConstructors.Rectangle")
@@ -74,7 +80,6 @@ def rectangle(
     coordinates: list[Any], crs: Projection | None = None, geodesic: bool | None = None, evenOdd: bool = True
 ) -> Geometry:
     """A rectangle between two corners."""
-    _refuse_left_inside(evenOdd)
     corners = _points(coordinates)
     if len(corners) != 2:
         raise EvaluationError(
@@ -85,7 +90,8 @@ def rectangle(
         raise EvaluationError(
             "GeometryConstructors.Rectangle: 'coordinates' must be the low and then the high corner."
         )
-    return _polygons("Polygon", [[[[west, south], [east, south], [east, north], [west, north]]]], crs, geodesic)
+    ring = [[west, south], [east, south], [east, north], [west, north]]
+    return _polygons("Polygon", [[ring]], crs, geodesic, evenOdd)
 
 
 @algorithm("GeometryConstructors.BBox")
@@ -98,19 +104,40 @@ def bbox(west: float, south: float, east: float, north: float) -> Geometry:
     return rectangle([west, south, east, north], None, geodesic=False)
 
 
-@algorithm("Feature")
-def feature(
-    geometry: Geometry | Feature | None = None,
-    metadata: dict[str, Any] | None = None,
-    geometryKey: str | None = None,
-) -> Feature:
-    """A geometry with properties. The client wraps one feature in another when it filters by the bounds of one."""
-    return Feature(geometry.geometry if isinstance(geometry, Feature) else geometry, metadata or {})
+@algorithm("Geometry.type")
+def geometry_type(geometry: Geometry) -> str:
+    """Its type, as GeoJSON calls it."""
+    return geometry.kind
 
 
-def _polygons(kind: str, shapes: list[Any], crs: Projection | None, geodesic: bool | None) -> Geometry:
+@algorithm("Geometry.coordinates")
+def coordinates(geometry: Geometry) -> list[Any]:
+    """Its coordinates, nested as in GeoJSON."""
+    listed: list[Any] = to_geojson(geometry)["coordinates"]
+    return listed
+
+
+@algorithm("Geometry.bounds")
+def bounds(geometry: Footprint, maxError: Any = None, proj: Projection | None = None) -> Geometry:
+    """The box around it in a projection, else in longitudes and latitudes.
+
+    Where edges are bent there, the box holds points of them that are a kilometre apart or less.
+    """
+    box = geometry.bounds(proj.crs if proj else WGS84)
+    if box is None:
+        raise EvaluationError("Geometry.bounds: The geometry is empty.")
+    return rectangle(list(box), Projection(proj.crs) if proj else None, geodesic=False)
+
+
+def _polygons(
+    kind: str, shapes: list[Any], crs: Projection | None, geodesic: bool | None, even_odd: bool
+) -> Geometry:
+    if not even_odd:
+        raise EvaluationError("GeometryConstructors: the left-inside rule (evenOdd false) is not emulated.")
     parts = []
-    for shape in shapes:
+    for shape in ([_points(ring) for ring in _rings(shape)] for shape in shapes):
+        if not shape:
+            raise EvaluationError("GeometryConstructors.Polygon: 'coordinates' must hold a ring.")
         shell = np.array(shape[0])
         if _is_geographic(crs) and np.ptp(shell[:, 0]) > 180 and geodesic is not False:
             raise EvaluationError(
@@ -180,8 +207,3 @@ def _open_ring(points: list[list[float]]) -> list[list[float]]:
     if len(ring) < 3:
         raise EvaluationError("GeometryConstructors.Polygon: A ring needs at least three different points.")
     return ring
-
-
-def _refuse_left_inside(even_odd: bool) -> None:
-    if not even_odd:
-        raise EvaluationError("GeometryConstructors: the left-inside rule (evenOdd false) is not emulated.")

@@ -8,11 +8,13 @@ from typing import Any
 
 from affine import Affine
 
+from airflow_provider_ee.emulator.evaluation.collection import FeatureCollection
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import Bounds, Extent, Footprint, Geometry, intersected
 from airflow_provider_ee.emulator.evaluation.image import Band, Image, Pixels, Pointwise
 from airflow_provider_ee.emulator.evaluation.projection import Grid, Projection, bounds_on_lattice, parse_crs
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
+from airflow_provider_ee.emulator.evaluation.shapes import shape_of
 from airflow_provider_ee.emulator.evaluation.sources import Inside, Reprojected
 from airflow_provider_ee.emulator.evaluation.values import Feature
 
@@ -51,7 +53,7 @@ def set_default_projection(
     image: Image, crs: Projection, crsTransform: list[float] | None = None, scale: float | None = None
 ) -> Image:
     """The image with another projection of its own; its pixels are still computed on any grid."""
-    projection = _chosen_projection("Image.setDefaultProjection", crs, crsTransform, scale)
+    projection = chosen_projection("Image.setDefaultProjection", crs, crsTransform, scale)
     return image.with_bands(lambda band: replace(band, projection=projection))
 
 
@@ -60,23 +62,25 @@ def reproject(
     image: Image, crs: Projection, crsTransform: list[float] | None = None, scale: float | None = None
 ) -> Image:
     """The image computed on the pixels of a projection."""
-    projection = _chosen_projection("Image.reproject", crs, crsTransform, scale)
+    projection = chosen_projection("Image.reproject", crs, crsTransform, scale)
     return image.with_bands(
         lambda band: replace(band, projection=projection, source=Reprojected(band.source, projection))
     )
 
 
 @algorithm("Image.clip")
-def clip(input: Image, geometry: Geometry | Feature) -> Image:
+def clip(input: Image, geometry: Footprint | Feature | FeatureCollection) -> Image:
     """The image, masked where the centre of a pixel lies outside a geometry."""
-    shape = geometry.geometry if isinstance(geometry, Feature) else geometry
+    shape = shape_of(geometry)
+    if isinstance(shape, Geometry) and not shape.has_area:
+        raise EvaluationError(f"Image.clip: clipping to a {shape.kind} is not emulated; use a Polygon.")
     return input if shape is None else _clipped(input, shape)
 
 
 @algorithm(_CLIP_TO)
 def clip_to_bounds_and_scale(
     input: Image,
-    geometry: Geometry | None = None,
+    geometry: Footprint | None = None,
     width: int | None = None,
     height: int | None = None,
     maxDimension: int | None = None,
@@ -173,9 +177,10 @@ def _projection_of(function: str, image: Image) -> Projection:
     return projection
 
 
-def _chosen_projection(
+def chosen_projection(
     function: str, projection: Projection, transform: list[float] | None, scale: float | None
 ) -> Projection:
+    """``projection`` with another transform, or with pixels of another size."""
     if transform is not None and scale is not None:
         raise EvaluationError(f"{function}: Only one of 'crsTransform' and 'scale' can be given.")
     if transform is not None:
