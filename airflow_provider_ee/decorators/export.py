@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     DecoratedOperator,
     context_merge,
-    determine_kwargs,
     task_decorator_factory,
 )
 
@@ -72,8 +72,16 @@ class EEExportDecoratedOperator(
 
     def _called(self, context: Context) -> Any:
         context_merge(context, self.op_kwargs)
-        known = determine_kwargs(self.python_callable, self.op_args, context)
-        return self.python_callable(*self.op_args, **known)
+        return self.python_callable(*self.op_args, **_wanted(self.python_callable, len(self.op_args), context))
+
+
+def _wanted(function: Callable[..., Any], positional: int, context: Mapping[str, Any]) -> dict[str, Any]:
+    """What a function takes of the context, beside its positional arguments, as with Airflow's own decorators."""
+    parameters = list(inspect.signature(function).parameters.values())
+    taken = {one.name for one in parameters[:positional]}
+    everything = any(one.kind is one.VAR_KEYWORD for one in parameters)
+    names = context if everything else [one.name for one in parameters if one.name in context]
+    return {name: context[name] for name in names if name not in taken}
 
 
 def ee_export_task(

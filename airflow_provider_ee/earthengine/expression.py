@@ -64,7 +64,7 @@ def expression_of(given: Any, kind: str) -> Expression:
     if kinds is not None and kind not in kinds:
         wanted = next(name for name, kinds in _KINDS_OF_TYPES.items() if kind in kinds)
         raise RequestError(
-            f"expression is an ee.{type(given).__name__}, but a {kind} export takes an ee.{wanted}."
+            f"expression is an ee.{type(given).__name__}, but the export of the kind {kind} takes an ee.{wanted}."
         )
     return expression_from(_encoded(given))
 

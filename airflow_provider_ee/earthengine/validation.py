@@ -198,7 +198,9 @@ def _sentence(model: type[Message], at: tuple[str, ...], problem: ErrorDetails) 
         holder = _model_at(model, problem["loc"][:-1])
         fields = [to_camel(name) for name in holder.model_fields]
         written = str(problem["loc"][-1])
-        if reason := holder.refused.get(to_camel(written)):
+        if reason := next(
+            (why for name, why in holder.refused.items() if _letters(name) == _letters(written)), None
+        ):
             return f"{path} {reason}."
         listed = "" if meant(written, fields) else f"; known are {', '.join(fields)}"
         return f"{path} is not a field{listed}{_hint(written, fields)}"
@@ -221,9 +223,14 @@ def _sentence(model: type[Message], at: tuple[str, ...], problem: ErrorDetails) 
 
 def meant(written: str, known: list[str]) -> str | None:
     """The known word that a misspelt one is most like, if there is one."""
-    spelling = {re.sub(r"[^a-z0-9]", "", name.lower()): name for name in known}
-    near = difflib.get_close_matches(re.sub(r"[^a-z0-9]", "", written.lower()), list(spelling), n=1, cutoff=0.5)
+    spelling = {_letters(name): name for name in known}
+    near = difflib.get_close_matches(_letters(written), list(spelling), n=1, cutoff=0.5)
     return spelling[near[0]] if near else None
+
+
+def _letters(name: str) -> str:
+    """A name however it is spelt."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _hint(written: str, known: list[str]) -> str:

@@ -53,6 +53,7 @@ date = datetime(2020, 1, 15, tzinfo=timezone.utc)
 when = {"logical_date": date} if AIRFLOW_V_3_0_PLUS else {"execution_date": date}
 for task in bag.dags[sys.argv[2]].test(**when).get_task_instances():
     print("ended:", task.task_id, task.map_index, getattr(task.state, "value", task.state))
+    print("named:", task.task_id, getattr(task, "rendered_map_index", None))
 """
 
 
@@ -221,6 +222,41 @@ def test_tasks_that_are_deferred_end_as_if_they_had_waited(
     }, log[-3000:]
     assert "has used more than max_eecu_seconds=0.5" in log
     assert "has not ended within wait_timeout=1 seconds" in log
+
+
+def test_what_functions_build_with_the_client_is_exported(
+    run_dag: Callable[..., tuple[dict[str, list[str]], str]],
+    emulators: list[EarthEngineEmulator],
+    tmp_path: Path,
+) -> None:
+    ended, log = run_dag(DAGS, "decorated")
+    assert ended == {
+        "client_task": ["success"],
+        "an_object": ["success"],
+        "overridden": ["success"],
+        "parameters": ["success", "success"],
+        "code": ["success"],
+        "mapped_code": ["success", "success"],
+        "named": ["success", "success"],
+        "started": ["failed"],
+    }, log[-3000:]
+    assert "the ee.batch.Task has been started already; return it without calling start()" in log
+    assert [operation.state for operation in emulators[0].operations.all()] == ["SUCCEEDED"] * 10
+    for name in ("parameters c0000_r0000", "parameters c0001_r0000", "named 2020-01-15", "named 2020-02-14"):
+        assert f"named: {name}\n" in log
+
+    def pixels(name: str) -> np.ndarray:
+        with rasterio.open(tmp_path / "output" / "gs" / "bucket" / f"{name}.tif") as image:
+            assert tuple(image.transform)[:2] == (20, 0)
+            values: np.ndarray = image.read(1)
+            return values
+
+    whole = pixels("client/2020-01-15")
+    assert whole.shape == (100, 150)
+    for name in ("object/2020-01-15", "overridden/2020-01-15", "code/2020-01-15", "mapped/1"):
+        np.testing.assert_array_equal(pixels(name), whole)
+    tiles = [pixels(f"tiles/{tile.stem}") for tile in sorted((tmp_path / "output/gs/bucket/tiles").iterdir())]
+    np.testing.assert_array_equal(np.hstack(tiles), whole)
 
 
 @pytest.mark.parametrize("name", ["nir", "red"])

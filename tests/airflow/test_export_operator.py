@@ -211,9 +211,7 @@ def test_what_the_author_maps_over_means_what_it_says(
         else:
             mapped = partial.expand_kwargs([{"expression": literal}])
         expanded = mapped.expand_input.value
-        (values,) = (
-            expanded if how == "expand_kwargs" else [{name: value for name, (value,) in expanded.items()}]
-        )
+        (values,) = expanded if how == "expand_kwargs" else [{name: value for name, (value,) in expanded.items()}]
         operator = mapped.unmap(values)
         operator._do_render_template_fields(
             operator, operator.template_fields, run.context, operator.get_template_env(), set()

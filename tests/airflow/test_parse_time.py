@@ -13,6 +13,9 @@ HEAVY = (
     "airflow_provider_ee.earthengine.client",
     "airflow_provider_ee.earthengine.credentials",
     "airflow_provider_ee.earthengine.destination",
+    "airflow_provider_ee.earthengine.expression",
+    "airflow_provider_ee.earthengine.ee_session",
+    "airflow_provider_ee.earthengine.request",
     "airflow_provider_ee.hooks",
     "airflow_provider_ee.emulator",
     "google.auth",
@@ -37,19 +40,39 @@ print("\\n".join(sorted(set(sys.modules) - before)))
 """
 
 
-SENSOR = """
+EVERYTHING = """
+from airflow.providers.common.compat.sdk import task
+from airflow_provider_ee.earthengine.tiles import export_tiles
+from airflow_provider_ee.operators.export import EETableExportOperator
 from airflow_provider_ee.sensors.operation import EEOperationSensor
+
 EEOperationSensor(task_id="wait", operation="projects/p/operations/A", deferrable=True)
+EETableExportOperator(task_id="table", expression="module.function", destination="bq://project.dataset.table")
+
+GRID = PixelGrid.from_bounds("EPSG:32719", 10, (600_000, 4_698_020, 603_000, 4_700_020))
+
+with DAG("decorated", schedule=None, start_date=datetime(2026, 1, 1)):
+
+    @task.ee_export(grid=GRID, deferrable=True)
+    def image(day):
+        import ee
+
+        return ee.Image("a/" + day)
+
+    image.expand(day=["2020-01-01", "2020-01-02"])
+    tiles = export_tiles(GRID.tiles(100, 100), "gs://bucket/tiles/")
+    EEImageExportOperator.partial(task_id="mapped", expression="ndvi.json").expand_kwargs(tiles)
 """
 
 
-def test_building_operator_and_sensor_loads_nothing_heavy(tmp_path: Path) -> None:
+def test_building_what_dags_are_made_of_loads_nothing_heavy(tmp_path: Path) -> None:
     dag_file = tmp_path / "dag.py"
-    dag_file.write_text((EXAMPLES / "example_ee_image_export.py").read_text() + SENSOR)
+    dag_file.write_text((EXAMPLES / "example_ee_image_export.py").read_text() + EVERYTHING)
     program = [sys.executable, "-c", PROGRAM, str(dag_file)]
     loaded = subprocess.run(program, capture_output=True, text=True, check=True).stdout.splitlines()
     assert "airflow_provider_ee.operators.export" in loaded
     assert "airflow_provider_ee.sensors.operation" in loaded
+    assert "airflow_provider_ee.decorators.export" in loaded
     heavy = [name for name in loaded if any(name == one or name.startswith(f"{one}.") for one in HEAVY + SHARED)]
     assert heavy == []
 

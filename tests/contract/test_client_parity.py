@@ -19,6 +19,7 @@ from airflow_provider_ee.earthengine.expression import request_from_task
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.emulator.schema import read_body
 
+OLD_CLIENT = "overwrite" not in inspect.signature(ee.batch.Export.image.toAsset).parameters
 MESSAGES = {
     "image": "ExportImageRequest",
     "table": "ExportTableRequest",
@@ -69,6 +70,12 @@ def plain(value: Any, name: str = "") -> Any:
 
 @pytest.mark.parametrize("case", OPTIONS, ids=str)
 def test_our_request_is_the_client_s(case: Case, sent: Recorded) -> None:
+    try:
+        case.task()
+    except ee.EEException as error:
+        if not OLD_CLIENT or "Unknown" not in str(error):
+            raise
+        pytest.skip("this client has no such option yet")
     kind, ours = request_from_task(case.task())
     case.task().start()
     theirs = {name: value for name, value in sent.body.items() if name != "requestId"}
