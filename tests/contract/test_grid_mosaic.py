@@ -14,17 +14,16 @@ import requests
 from google.auth.credentials import AnonymousCredentials
 from rasterio.merge import merge
 
-from airflow_provider_ee.earthengine.destination import export_options
+from airflow_provider_ee.earthengine.expression import expression_of
 from airflow_provider_ee.earthengine.grid import PixelGrid
-from airflow_provider_ee.earthengine.messages import ImageExportRequest
+from airflow_provider_ee.earthengine.request import export_request
 from airflow_provider_ee.earthengine.tiles import export_tiles
-from airflow_provider_ee.earthengine.validation import parse
 from airflow_provider_ee.emulator import EarthEngineEmulator
 
-# 300 x 200 pixels of the sample scene, off its lattice on purpose: 20 m over pixels of 10 m, from an odd anchor.
+# Of the sample scene: its own pixels, and two grids that cross them anyhow.
 UTM = PixelGrid.from_bounds("EPSG:32719", 10, (600_000, 4_698_020, 603_000, 4_700_020))
 OFF_LATTICE = PixelGrid.from_bounds("EPSG:32719", "40/3", (600_100, 4_698_120, 602_900, 4_699_900), anchor=(5, 7))
-DEGREES = PixelGrid.from_region((-67.78, -47.862, -67.75, -47.85), "EPSG:4326", "1/7200")
+DEGREES = PixelGrid.from_region((-67.658, -47.861, -67.628, -47.848), "EPSG:4326", "1/7200")
 
 
 @pytest.fixture
@@ -45,15 +44,8 @@ def ndvi() -> ee.Image:
 
 def run(emulator: EarthEngineEmulator, *exports: dict[str, Any]) -> None:
     """Submit exports as the operator would, and let the time pass that they take."""
-    expression = ee.serializer.encode(ndvi(), for_cloud_api=True)
     for export in exports:
-        request = {
-            "expression": expression,
-            "grid": export["grid"],
-            "description": export["description"],
-            **export_options(export["destination"], None, None),
-        }
-        body = parse(ImageExportRequest, request).body()
+        body = export_request("image", expression_of(ndvi(), "image"), export, default_description="").body()
         requests.post(f"{emulator.url}/v1/projects/test-project/image:export", data=body).raise_for_status()
     finish(emulator)
 
@@ -73,7 +65,7 @@ def test_twelve_tiles_are_the_export_in_one_piece(
 ) -> None:
     tiles = grid.tiles(-(-grid.width // 3), -(-grid.height // 4))
     assert len(tiles) == 12
-    (whole,) = export_tiles([grid], "gs://bucket/whole/", "whole {name}".replace(" ", "-"))
+    (whole,) = export_tiles([grid], "gs://bucket/whole/", "whole")
     run(connected, whole, *export_tiles(tiles, "gs://bucket/tiles/{name}", "tile-{name}"))
 
     folder = tmp_path / "output" / "gs" / "bucket"

@@ -256,7 +256,7 @@ def test_what_the_earth_engine_client_takes() -> None:
 def test_a_grid_is_light_to_import() -> None:
     """DAG files are parsed again and again, each time in a fresh process."""
     heavy = "{'numpy', 'pyproj', 'ee', 'pydantic', 'google', 'requests'}"
-    script = f"import sys, airflow_provider_ee.earthengine.grid; print({heavy} & set(sys.modules))"
+    script = f"import sys, airflow_provider_ee.earthengine.tiles; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "set()\n"
 
 

@@ -1,0 +1,105 @@
+"""Which UTM zones a place lies in, the odd ones of Norway and Svalbard included.
+
+Zones and bands: https://en.wikipedia.org/wiki/Universal_Transverse_Mercator_coordinate_system
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from airflow_provider_ee.earthengine.errors import RequestError
+from airflow_provider_ee.earthengine.projected import Bounds, Point
+from airflow_provider_ee.earthengine.region import Region, region_rings
+
+_SOUTH, _NORTH = -80, 84
+_REGULAR = [(zone * 6 - 186, zone * 6 - 180, zone) for zone in range(1, 61)]
+
+
+def _with(*odd: tuple[int, int, int]) -> list[tuple[int, int, int]]:
+    """The zones (west, east, number) of a band where some are wider and others narrower, or not there at all."""
+    first, last = odd[0][0], odd[-1][1]
+    return sorted([*odd, *(zone for zone in _REGULAR if zone[1] <= first or zone[0] >= last)])
+
+
+_BANDS = (
+    (_SOUTH, 0, _REGULAR),
+    (0, 56, _REGULAR),
+    (56, 64, _with((0, 3, 31), (3, 12, 32))),  # Norway
+    (64, 72, _REGULAR),
+    (72, _NORTH, _with((0, 9, 31), (9, 21, 33), (21, 33, 35), (33, 42, 37))),  # Svalbard
+)
+
+# In square degrees; what meets a zone at its edge only, but for roundings, does not lie in it.
+_NO_AREA = 1e-12
+
+
+def utm_zones(region: Region) -> list[str]:
+    """The EPSG codes of the UTM zones (WGS 84) that a region has a part in, in order.
+
+    :param region: as for ``PixelGrid.from_region``: ``(west, south, east, north)`` in degrees, or GeoJSON.
+    :raises RequestError: if the region is none, or reaches beyond 80 S or 84 N, where UTM ends.
+    """
+    found: set[str] = set()
+    for ring in region_rings(region):
+        _require_within_utm(*(latitude for _, latitude in ring))
+        found.update(code for code, cell in _cells(ring) if _has_part_in(ring, cell))
+    return sorted(found)
+
+
+def utm_zone(longitude: float, latitude: float) -> str:
+    """The EPSG code of the UTM zone (WGS 84) of a point in degrees; on an edge, the zone to the east or north.
+
+    :raises RequestError: if the latitude is beyond 80 S or 84 N, where UTM ends.
+    """
+    _require_within_utm(latitude)
+    longitude = (longitude + 180) % 360 - 180
+    south, zones = next((south, zones) for south, _, zones in reversed(_BANDS) if south <= latitude)
+    return _code(south, next(zone for west, _, zone in reversed(zones) if west <= longitude))
+
+
+def _require_within_utm(*latitudes: float) -> None:
+    for latitude in latitudes:
+        if not _SOUTH <= latitude <= _NORTH:
+            raise RequestError(
+                f"region reaches latitude {latitude:g}, but UTM ends at {_SOUTH} and {_NORTH}; take a polar crs, "
+                "such as EPSG:3413 in the north or EPSG:3031 in the south."
+            )
+
+
+def _code(south: float, zone: int) -> str:
+    return f"EPSG:{(32600 if south >= 0 else 32700) + zone}"
+
+
+def _cells(ring: list[Point]) -> Iterator[tuple[str, Bounds]]:
+    """The zones of each band that come near a ring, which may go on beyond 180."""
+    longitudes, latitudes = zip(*ring, strict=True)
+    for south, north, zones in _BANDS:
+        for west, east, zone in zones:
+            for turn in (0, 360):
+                cell = (west + turn, south, east + turn, north)
+                across = min(longitudes) < cell[2] and max(longitudes) > cell[0]
+                if across and min(latitudes) < north and max(latitudes) > south:
+                    yield _code(south, zone), cell
+
+
+def _has_part_in(ring: list[Point], cell: Bounds) -> bool:
+    """Whether what is left of a ring, cut at the four sides of a cell, has an area."""
+    west, south, east, north = cell
+    for axis, sign, limit in ((0, 1, west), (1, 1, south), (0, -1, east), (1, -1, north)):
+        ring = list(_cut(ring, axis, sign, limit))
+    doubled = sum(x * next_y - next_x * y for (x, y), (next_x, next_y) in pairwise([*ring, *ring[:1]]))
+    return abs(doubled) > _NO_AREA
+
+
+def _cut(ring: list[Point], axis: int, sign: int, limit: float) -> Iterator[Point]:
+    """The part of a ring on one side of a line: Sutherland and Hodgman's way."""
+    for start, end in pairwise([*ring, *ring[:1]]):
+        before, after = (sign * (point[axis] - limit) for point in (start, end))
+        if before >= 0:
+            yield start
+        if before * after < 0:
+            share = before / (before - after)
+            crossing = [a + (b - a) * share for a, b in zip(start, end, strict=True)]
+            crossing[axis] = limit
+            yield crossing[0], crossing[1]
