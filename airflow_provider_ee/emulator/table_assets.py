@@ -69,6 +69,8 @@ def _geometry(described: Mapping[str, Any] | None) -> Geometry | None:
 
 def _flat(coordinates: Any) -> Any:
     """Coordinates without heights, which Earth Engine does not have."""
+    if not isinstance(coordinates, list):
+        raise ValueError(f"{coordinates!r} is no coordinate")
     if isinstance(coordinates[0], (int, float)):
         return coordinates[:2]
     return [_flat(each) for each in coordinates]

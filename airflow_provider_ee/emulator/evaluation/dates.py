@@ -15,6 +15,7 @@ from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _MILLISECONDS = {"week": 604_800_000, "day": 86_400_000, "hour": 3_600_000, "minute": 60_000, "second": 1_000}
+_LAST_MILLIS = 2**53
 _TEXT = re.compile(
     r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})"
     r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?)?(Z|[+-]\d{2}:?\d{2})?"
@@ -46,6 +47,8 @@ class Date:
         if isinstance(value, Date):
             return value
         if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if not -_LAST_MILLIS <= value <= _LAST_MILLIS:
+                raise EvaluationError(f"Date: {value} milliseconds lie beyond the dates that are emulated.")
             return cls(int(value))
         if isinstance(value, str):
             return cls._from_text(value, time_zone)
@@ -82,11 +85,16 @@ class Date:
 
     def moment(self, time_zone: str | None = None) -> datetime:
         """The date as Python has it."""
-        return (EPOCH + timedelta(milliseconds=self.millis)).astimezone(zone_of(time_zone))
+        try:
+            return (EPOCH + timedelta(milliseconds=self.millis)).astimezone(zone_of(time_zone))
+        except OverflowError:
+            raise EvaluationError("Date: years before 1 and after 9999 are not emulated.") from None
 
     def advanced(self, delta: float, unit: str, time_zone: str | None = None) -> Date:
         """The date ``delta`` units later. Months and years keep the day of the month, or its last."""
         unit = unit.removesuffix("s")
+        if not abs(delta) <= _LAST_MILLIS:
+            raise EvaluationError(f"Date.advance: {delta} {unit}s lie beyond the dates that are emulated.")
         if unit in ("year", "month"):
             if delta != int(delta):
                 raise EvaluationError(f"Date.advance: {delta} {unit}s is not emulated; use a whole number.")

@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import rasterio.warp
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 
@@ -20,6 +21,7 @@ SNAP = 1e-6
 NOWHERE = np.iinfo("int64").min
 """The index of a point that another CRS cannot express."""
 
+_FARTHEST_PIXEL = 2.0**53
 _IDENTITY = Affine.identity()
 _POINTS_AT_ONCE = 65536
 _METRES_PER_DEGREE = math.radians(1) * 6378137.0
@@ -54,7 +56,7 @@ def transform_points(source: str, target: str, x: np.ndarray, y: np.ndarray) -> 
             transformed[:, piece] = rasterio.warp.transform(
                 parse_crs(source), parse_crs(target), x[piece], y[piece]
             )
-        except RasterioError as error:
+        except (RasterioError, CPLE_BaseError) as error:
             raise EvaluationError(
                 f"Projection: points cannot be transformed from {source} to {target}."
             ) from error
@@ -137,22 +139,32 @@ def lattice_indices(grid: Grid, lattice: Projection) -> tuple[np.ndarray, np.nda
 
 def pixels_at(points: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """The columns and rows of ``grid``, counted from its corner, in which points (x, y) of its CRS lie."""
-    a, b, c, d, e, f, *_ = ~grid.projection.transform
-    x, y = points.T
-    return _snapped_floor(a * x + b * y + c) - grid.column, _snapped_floor(d * x + e * y + f) - grid.row
+    columns, rows = _pixels(points, grid.projection.transform)
+    return _snapped_floor(columns) - grid.column, _snapped_floor(rows) - grid.row
 
 
 def bounds_on_lattice(bounds: tuple[float, float, float, float], lattice: Projection) -> Grid:
     """The fewest pixels of ``lattice`` that cover ``bounds`` (left, bottom, right, top) in its CRS."""
     left, bottom, right, top = bounds
-    inverse = ~lattice.transform
-    corners = [inverse * corner for corner in ((left, bottom), (left, top), (right, bottom), (right, top))]
-    columns, rows = np.array(corners).T
+    corners = np.array(((left, bottom), (left, top), (right, bottom), (right, top)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns, rows = _pixels(corners, lattice.transform)
+    if not (np.abs(columns).max() < _FARTHEST_PIXEL and np.abs(rows).max() < _FARTHEST_PIXEL):
+        raise EvaluationError("Projection: a region lies too many pixels from the origin; use larger pixels.")
     first_column, first_row = int(_snapped_floor(columns.min())), int(_snapped_floor(rows.min()))
     end_column, end_row = -int(_snapped_floor(-columns.max())), -int(_snapped_floor(-rows.max()))
     # A point or a line has no extent; the pixel that holds it is still wanted.
     width, height = max(end_column - first_column, 1), max(end_row - first_row, 1)
     return Grid(lattice, first_column, first_row, width, height)
+
+
+def _pixels(points: np.ndarray, transform: Affine) -> tuple[np.ndarray, np.ndarray]:
+    """Points of a CRS counted in pixels; at infinity where pixels are too small to be counted."""
+    x, y = points.T
+    if transform.is_degenerate:
+        return np.full(x.shape, np.inf), np.full(y.shape, np.inf)
+    a, b, c, d, e, f, *_ = ~transform
+    return a * x + b * y + c, d * x + e * y + f
 
 
 def _is_straight(transform: Affine) -> bool:

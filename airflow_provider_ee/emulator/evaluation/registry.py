@@ -91,8 +91,11 @@ class Algorithm:
                 )
         checked = {each.name: self._checked(each, arguments.get(each.name)) for each in self.parameters}
         if self.wants_assets:
-            return self.implementation(**checked, assets=assets)
-        return self.implementation(**checked)
+            checked["assets"] = assets
+        try:
+            return self.implementation(**checked)
+        except (ArithmeticError, ValueError) as error:  # of numbers that no computation is made for
+            raise EvaluationError(f"{self.name}: {error}.") from error
 
     def _checked(self, parameter: Parameter, value: Any) -> Any:
         if value is None:

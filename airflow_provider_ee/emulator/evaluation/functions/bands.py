@@ -3,12 +3,11 @@
 # ruff: noqa: A002, N803 (the arguments have the names that the service gave them)
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.functions.arithmetic import cast_band, computed_band, divided
@@ -172,7 +171,7 @@ def _type_of_number(value: Any) -> PixelType:
             "Image.constant: Parameter 'value' must be a number or a list of numbers; arrays are not emulated."
         )
     # JSON has one kind of number: 1 and 1.0 reach the service as the same.
-    if np.isfinite(value) and float(value).is_integer():
+    if abs(value) < math.inf and float(value).is_integer():
         return integer(int(value), int(value))
     return DOUBLE
 

@@ -3,6 +3,7 @@
 # ruff: noqa: N803 (the arguments have the names that the service gave them)
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -199,7 +200,7 @@ def _point(value: Any) -> list[float]:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _open_ring(points: list[list[float]]) -> list[list[float]]:

@@ -23,6 +23,8 @@ from airflow_provider_ee.emulator.evaluation.registry import algorithm, type_nam
 from airflow_provider_ee.emulator.evaluation.shapes import shape_of
 from airflow_provider_ee.emulator.evaluation.values import Feature
 
+_MOST_PIXELS = 1_000_000_000
+
 _Outputs = Mapping[str, float | None]
 
 
@@ -127,7 +129,14 @@ def _lattice(
 def _grid(region: Footprint, lattice: Projection) -> Grid | None:
     """The pixels around a region; None of an empty one."""
     bounds = region.bounds(lattice.crs)
-    return None if bounds is None else bounds_on_lattice(bounds, lattice)
+    if bounds is None:
+        return None
+    grid = bounds_on_lattice(bounds, lattice)
+    if grid.width * grid.height > _MOST_PIXELS:
+        raise EvaluationError(
+            f"Reducing a region of {grid.width * grid.height} pixels is not emulated; use a larger scale."
+        )
+    return grid
 
 
 def _too_many(grid: Grid, limit: int) -> str:
