@@ -176,7 +176,7 @@ def test_an_asset_is_overwritten_only_where_the_request_says_so(workplace: Workp
 def test_an_asset_is_a_table_or_an_image_and_never_both(workplace: Workplace) -> None:
     name = "projects/p/assets/f/table"
     export(workplace, features(), **asset())
-    grid = {"affineTransform": {"scaleX": 1, "scaleY": 1}, "dimensions": {"width": 1, "height": 1}}
+    grid = {"affineTransform": {"scaleX": 2, "scaleY": -2}, "dimensions": {"width": 1, "height": 1}}
     image_options = {"grid": {"crsCode": "EPSG:4326", **grid}}
     with pytest.raises(EvaluationError, match="Cannot overwrite asset"):
         workplace.export(ee.Image(1), **image_options, **asset())
