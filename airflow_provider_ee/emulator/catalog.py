@@ -101,7 +101,7 @@ class Catalog:
                     _type_of(place, is_image=bool(images), is_table=table.is_file()),
                     place,
                     _files_of(place, images or [table]),
-                    place.is_relative_to(self._exported),
+                    place.resolve().is_relative_to(self._exported.resolve()),  # and not where a link leads out
                 )
         return None
 

@@ -169,6 +169,14 @@ def test_an_exported_asset_is_deleted_with_all_its_files(served: EarthEngineEmul
     assert [path.name for path in (tmp_path / "output" / "assets" / "p").rglob("*")] == ["table.geojson"]
 
 
+def test_what_a_link_leads_to_is_not_deleted(served: EarthEngineEmulator, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    write_tif(outside / "image.tif", np.ones((2, 2), "uint8"))
+    (tmp_path / "output" / "assets" / "p" / "linked").symlink_to(outside)
+    assert refused(call(served, "DELETE", "projects/p/assets/linked/image"))[0] == 403
+    assert (outside / "image.tif").is_file()
+
+
 def test_a_broken_asset_is_a_refusal(served: EarthEngineEmulator, tmp_path: Path) -> None:
     (tmp_path / "catalog" / "PUBLIC" / "c" / "one.tif").write_text("no image")
     code, message = refused(call(served, "GET", "projects/earthengine-public/assets/PUBLIC/c/one"))

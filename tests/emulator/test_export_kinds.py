@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_cases_are_about_every_kind() -> None:
 
 @pytest.mark.parametrize(("kind", "request_"), CASES)
 def test_an_operation_is_queued_and_succeeds_without_output_where_a_test_says_so(
-    emulator: EarthEngineEmulator, kind: str, request_: dict[str, Any]
+    emulator: EarthEngineEmulator, tmp_path: Path, kind: str, request_: dict[str, Any]
 ) -> None:
     control(emulator, "operations", match="^export$", succeed=True, eecu_seconds=7).raise_for_status()
     started = export(emulator, kind, priority=7, **request_)
@@ -96,11 +97,7 @@ def test_an_operation_is_queued_and_succeeds_without_output_where_a_test_says_so
     (uri,) = operation["metadata"]["destinationUris"]
     assert uri.startswith("https://")
     assert operation["metadata"]["batchEecuUsageSeconds"] == 7
-    assert not list(emulator_output(emulator).rglob("*"))
-
-
-def emulator_output(emulator: EarthEngineEmulator) -> Any:
-    return emulator.service._exports._output
+    assert not list((tmp_path / "output").rglob("*"))
 
 
 @pytest.mark.parametrize(
