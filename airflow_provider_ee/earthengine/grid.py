@@ -62,8 +62,7 @@ class PixelGrid:
     translate_y: float
 
     def __post_init__(self) -> None:
-        if not isinstance(self.crs, str) or not self.crs:
-            raise RequestError(f"the crs of a PixelGrid must be text such as 'EPSG:32719', not {self.crs!r:.80}.")
+        _require_crs(self.crs)
         for name in ("width", "height"):
             _require_count(f"the {name} of a PixelGrid", getattr(self, name))
         numbers = [getattr(self, name) for name in _TRANSFORM_FIELDS.values()]
@@ -97,7 +96,7 @@ class PixelGrid:
         if size <= 0:
             raise RequestError(f"pixel_size must be greater than 0, not {pixel_size}.")
         anchor_x, anchor_y = _numbers("anchor", anchor, "x", "y")
-        pixel = cls._from_exact(crs, 1, 1, (size, _ZERO, anchor_x, _ZERO, -size, anchor_y))
+        pixel = cls._from_exact(crs, 1, 1, (size, Fraction(0), anchor_x, Fraction(0), -size, anchor_y))
         return pixel.covering(bounds)
 
     @classmethod
@@ -119,6 +118,7 @@ class PixelGrid:
         :param anchor: a corner of some pixel, in units of the CRS.
         :raises RequestError: if the region is none, or the CRS cannot express it in one piece.
         """
+        _require_crs(crs)
         return cls.from_bounds(crs, pixel_size, region_bounds(region, crs), anchor)
 
     @classmethod
@@ -233,8 +233,8 @@ class PixelGrid:
         if count > max_tiles:
             raise RequestError(
                 f"the grid has {self.pixel_count} pixels, which takes {count} tiles of at most max_pixels "
-                f"({max_pixels:.10g}), more than max_tiles ({max_tiles}); raise one of them, or take larger "
-                "pixels."
+                f"({float(max_pixels):.10g}), more than max_tiles ({max_tiles}); "
+                "raise one of them, or take larger pixels."
             )
         return self.tiles(width, height)
 
@@ -322,9 +322,6 @@ class PixelGrid:
         return self._from_exact(self.crs, self.width, self.height, transform)
 
 
-_ZERO = Fraction(0)
-
-
 def is_invertible(scale_x: float, shear_x: float, shear_y: float, scale_y: float) -> bool:
     """Whether an affine transform gives pixels an area; exact, since products of small floats become 0."""
     return Fraction(scale_x) * Fraction(scale_y) != Fraction(shear_x) * Fraction(shear_y)
@@ -346,6 +343,11 @@ def _is_finite(number: Any) -> bool:
         return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
     except OverflowError:
         return False
+
+
+def _require_crs(crs: Any) -> None:
+    if not isinstance(crs, str) or not crs:
+        raise RequestError(f"the crs of a PixelGrid must be text such as 'EPSG:32719', not {crs!r:.80}.")
 
 
 def _require_count(what: str, number: Any) -> None:

@@ -38,7 +38,7 @@ def region_bounds(region: Region, crs: str) -> Bounds:
     :raises RequestError: if the region is none, or the CRS cannot express it in one piece.
     """
     rings = region_rings(region)
-    if not isinstance(crs, str) or crs.upper() in _LONGITUDE_AND_LATITUDE:
+    if crs.upper() in _LONGITUDE_AND_LATITUDE:
         return _bounds(rings)
     return projected_bounds(rings, crs)
 

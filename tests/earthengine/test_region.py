@@ -234,6 +234,11 @@ def test_what_is_no_region_is_refused(region: Any, sentence: str) -> None:
     assert sentence in str(refusal.value)
 
 
+def test_a_crs_is_text() -> None:
+    with pytest.raises(RequestError, match="the crs of a PixelGrid must be text such as 'EPSG:32719', not 4326"):
+        PixelGrid.from_region(FIJI, 4326, 1)  # type: ignore[arg-type]
+
+
 def test_longitude_and_latitude_need_no_pyproj_and_the_rest_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
