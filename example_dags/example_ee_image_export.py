@@ -8,13 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow.providers.common.compat.sdk import DAG
+from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_ee.earthengine.grid import PixelGrid
 from airflow_provider_ee.operators.export import EEImageExportOperator
 
 with DAG(
     dag_id="example_ee_image_export",
-    schedule="@daily",
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),  # a run when the day is over
     start_date=datetime(2020, 1, 15),
     end_date=datetime(2020, 3, 15),
     catchup=False,

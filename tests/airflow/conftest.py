@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +15,43 @@ import requests
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, timezone
 
 from airflow_provider_ee.emulator import EarthEngineEmulator
+from airflow_provider_ee.emulator.clock import Clock
 from airflow_provider_ee.emulator.operations import Behaviour
+
+# dag.test() wants a database, and Airflow 3 a serialised DAG: a process of its own keeps that from the other tests.
+PROGRAM = """
+import os
+import pathlib
+import sys
+import types
+from datetime import datetime, timezone
+from airflow.utils.db import initdb
+initdb()
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+if AIRFLOW_V_3_0_PLUS:
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    DagBundlesManager().sync_bundles_to_db()
+    bag = DagBag(sys.argv[1])
+    sync_bag_to_db(bag, "dags-folder", None)
+else:
+    from airflow.models import DagBag
+    bag = DagBag(sys.argv[1], include_examples=False)
+assert not bag.import_errors, bag.import_errors
+
+class GCSHook:  # that of the google provider, which is not installed here
+    def list(self, bucket, prefix):
+        folder = pathlib.Path(os.environ["CLOUD_STORAGE"]) / bucket
+        names = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+        return sorted(name for name in names if name.startswith(prefix))
+
+sys.modules["airflow.providers.google.cloud.hooks.gcs"] = types.SimpleNamespace(GCSHook=GCSHook)
+date = datetime.fromisoformat(sys.argv[3]).replace(tzinfo=timezone.utc)
+when = {"logical_date": date} if AIRFLOW_V_3_0_PLUS else {"execution_date": date}
+for task in bag.dags[sys.argv[2]].test(**when).get_task_instances():
+    print("ended:", task.task_id, task.map_index, getattr(task.state, "value", task.state))
+    print("named:", task.task_id, getattr(task, "rendered_map_index", None))
+"""
 
 
 class TaskInstance:
@@ -74,3 +115,39 @@ def started(connected_emulator: EarthEngineEmulator) -> Callable[[], list[str]]:
 def endless(connected_emulator: EarthEngineEmulator) -> None:
     """No export ends by itself."""
     connected_emulator.operations.add_behaviour(Behaviour(stay="RUNNING"))
+
+
+@pytest.fixture
+def run_dag(
+    start_emulator: Callable[..., EarthEngineEmulator], sample_catalog: Path, tmp_path: Path
+) -> Callable[..., tuple[dict[str, list[str]], str]]:
+    """Run a DAG for a day; returns how each task ended, per map index, and all that was logged."""
+
+    def run(
+        folder: Path, dag_id: str, *behaviours: dict[str, Any], day: str = "2020-01-15"
+    ) -> tuple[dict[str, list[str]], str]:
+        emulator = start_emulator(catalog=sample_catalog, task_seconds=0.5, slots=4, clock=Clock())
+        for behaviour in behaviours:
+            emulator.operations.add_behaviour(Behaviour(**behaviour))
+        home = tmp_path / "airflow"
+        home.mkdir()
+        extra = {"project": "p", "api_endpoint": emulator.url, "anonymous": True}
+        environment = {
+            **os.environ,
+            "AIRFLOW_HOME": str(home),
+            "CLOUD_STORAGE": str(tmp_path / "output" / "gs"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+            "AIRFLOW_CONN_EARTH_ENGINE_DEFAULT": json.dumps({"conn_type": "earth_engine", "extra": extra}),
+        }
+        command = [sys.executable, "-c", PROGRAM, str(folder), dag_id, day]
+        finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        log = finished.stdout + finished.stderr
+        assert finished.returncode == 0, log[-3000:]
+        ended: dict[str, list[str]] = {}
+        lines = [line.split()[1:] for line in finished.stdout.splitlines() if line.startswith("ended: ")]
+        for task, _, state in sorted(lines, key=lambda line: (line[0], int(line[1]))):
+            ended.setdefault(task, []).append(state)
+        return ended, log
+
+    return run

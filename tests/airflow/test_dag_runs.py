@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +14,6 @@ from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from scipy.io import netcdf_file
 
 from airflow_provider_ee.emulator import EarthEngineEmulator
-from airflow_provider_ee.emulator.clock import Clock
-from airflow_provider_ee.emulator.operations import Behaviour
 
 NOTHING = {"code": 3, "message": "No valid (un-masked) pixels in export region."}
 # How exports behave, by the name of their task.
@@ -31,63 +25,6 @@ BEHAVIOURS: list[dict[str, Any]] = [
 ]
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 DAGS = Path(__file__).parent / "dags"
-
-# dag.test() wants a database, and Airflow 3 a serialised DAG: a process of its own keeps that from the other tests.
-PROGRAM = """
-import sys
-from datetime import datetime, timezone
-from airflow.utils.db import initdb
-initdb()
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-if AIRFLOW_V_3_0_PLUS:
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-    DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(sys.argv[1])
-    sync_bag_to_db(bag, "dags-folder", None)
-else:
-    from airflow.models import DagBag
-    bag = DagBag(sys.argv[1], include_examples=False)
-assert not bag.import_errors, bag.import_errors
-date = datetime(2020, 1, 15, tzinfo=timezone.utc)
-when = {"logical_date": date} if AIRFLOW_V_3_0_PLUS else {"execution_date": date}
-for task in bag.dags[sys.argv[2]].test(**when).get_task_instances():
-    print("ended:", task.task_id, task.map_index, getattr(task.state, "value", task.state))
-    print("named:", task.task_id, getattr(task, "rendered_map_index", None))
-"""
-
-
-@pytest.fixture
-def run_dag(
-    start_emulator: Callable[..., EarthEngineEmulator], sample_catalog: Path, tmp_path: Path
-) -> Callable[[Path, str], tuple[dict[str, list[str]], str]]:
-    """Run a DAG for 2020-01-15; returns how each task ended, per map index, and all that was logged."""
-
-    def run(folder: Path, dag_id: str, *behaviours: dict[str, Any]) -> tuple[dict[str, list[str]], str]:
-        emulator = start_emulator(catalog=sample_catalog, task_seconds=0.5, slots=4, clock=Clock())
-        for behaviour in behaviours:
-            emulator.operations.add_behaviour(Behaviour(**behaviour))
-        home = tmp_path / "airflow"
-        home.mkdir()
-        extra = {"project": "p", "api_endpoint": emulator.url, "anonymous": True}
-        environment = {
-            **os.environ,
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-            "AIRFLOW_CONN_EARTH_ENGINE_DEFAULT": json.dumps({"conn_type": "earth_engine", "extra": extra}),
-        }
-        command = [sys.executable, "-c", PROGRAM, str(folder), dag_id]
-        finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        log = finished.stdout + finished.stderr
-        assert finished.returncode == 0, log[-3000:]
-        ended: dict[str, list[str]] = {}
-        lines = [line.split()[1:] for line in finished.stdout.splitlines() if line.startswith("ended: ")]
-        for task, _, state in sorted(lines, key=lambda line: (line[0], int(line[1]))):
-            ended.setdefault(task, []).append(state)
-        return ended, log
-
-    return run
 
 
 def netcdf_band(name: str) -> np.ndarray:
@@ -101,7 +38,7 @@ def netcdf_band(name: str) -> np.ndarray:
 
 
 def test_the_example_exports_ndvi_pixel_for_pixel(
-    run_dag: Callable[[Path, str], tuple[dict[str, list[str]], str]], tmp_path: Path
+    run_dag: Callable[..., tuple[dict[str, list[str]], str]], tmp_path: Path
 ) -> None:
     ended, log = run_dag(EXAMPLES, "example_ee_image_export")
     assert ended == {"export_ndvi": ["success"]}, log[-3000:]
@@ -119,7 +56,7 @@ def test_the_example_exports_ndvi_pixel_for_pixel(
 
 
 def test_what_authors_write_ends_as_they_would_expect(
-    run_dag: Callable[[Path, str], tuple[dict[str, list[str]], str]], tmp_path: Path
+    run_dag: Callable[..., tuple[dict[str, list[str]], str]], tmp_path: Path
 ) -> None:
     ended, log = run_dag(DAGS, "many_ways")
     assert ended == {
