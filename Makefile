@@ -11,7 +11,7 @@ AIRFLOW2 := .build/airflow2
 # Its netCDF files are the source of the sample catalog; what it depends on is not needed.
 SAMPLE_SOURCE := xarray-spatial==0.5.3
 
-# The model of the exactly-once protocol is the same everywhere, and explored by `make test` alone.
+# Models and properties are the same everywhere, and explored by `make test` alone.
 ONCE := not e2e and not explores
 
 # For the plot of `make bench`: what Airflow does not bring of it.

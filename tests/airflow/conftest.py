@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,8 +26,6 @@ import pathlib
 import sys
 import types
 from datetime import datetime, timezone
-from airflow.utils.db import initdb
-initdb()
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 if AIRFLOW_V_3_0_PLUS:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
@@ -46,6 +45,12 @@ class GCSHook:  # that of the google provider, which is not installed here
         return sorted(name for name in names if name.startswith(prefix))
 
 sys.modules["airflow.providers.google.cloud.hooks.gcs"] = types.SimpleNamespace(GCSHook=GCSHook)
+# Where a DAG leaves it open how often to look, tests do not wait for half a minute.
+from airflow_provider_ee.operators.export_run import Waiting
+Waiting.poll_interval = 0.3
+for task in bag.dags[sys.argv[2]].tasks:
+    if getattr(task, "poke_interval", 0) == 60:
+        task.poke_interval = 0.3
 date = datetime.fromisoformat(sys.argv[3]).replace(tzinfo=timezone.utc)
 when = {"logical_date": date} if AIRFLOW_V_3_0_PLUS else {"execution_date": date}
 for task in bag.dags[sys.argv[2]].test(**when).get_task_instances():
@@ -117,9 +122,32 @@ def endless(connected_emulator: EarthEngineEmulator) -> None:
     connected_emulator.operations.add_behaviour(Behaviour(stay="RUNNING"))
 
 
+@pytest.fixture(scope="session")
+def airflow_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a database, which takes longer to make than most runs."""
+    home = tmp_path_factory.mktemp("airflow")
+    program = "from airflow.utils.db import initdb; initdb()"
+    subprocess.run(
+        [sys.executable, "-c", program], env=_environment(home, home), capture_output=True, text=True, check=True
+    )
+    return home
+
+
+def _environment(home: Path, dags: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+    }
+
+
 @pytest.fixture
 def run_dag(
-    start_emulator: Callable[..., EarthEngineEmulator], sample_catalog: Path, tmp_path: Path
+    start_emulator: Callable[..., EarthEngineEmulator],
+    sample_catalog: Path,
+    airflow_home: Path,
+    tmp_path: Path,
 ) -> Callable[..., tuple[dict[str, list[str]], str]]:
     """Run a DAG for a day; returns how each task ended, per map index, and all that was logged."""
 
@@ -130,14 +158,11 @@ def run_dag(
         for behaviour in behaviours:
             emulator.operations.add_behaviour(Behaviour(**behaviour))
         home = tmp_path / "airflow"
-        home.mkdir()
+        shutil.copytree(airflow_home, home)
         extra = {"project": "p", "api_endpoint": emulator.url, "anonymous": True}
         environment = {
-            **os.environ,
-            "AIRFLOW_HOME": str(home),
+            **_environment(home, folder),
             "CLOUD_STORAGE": str(tmp_path / "output" / "gs"),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
             "AIRFLOW_CONN_EARTH_ENGINE_DEFAULT": json.dumps({"conn_type": "earth_engine", "extra": extra}),
         }
         command = [sys.executable, "-c", PROGRAM, str(folder), dag_id, day]

@@ -51,6 +51,7 @@ def test_landsat_pixels_are_anchored_at_15_m() -> None:
     assert (grid.width, grid.height) == (2, 2)
 
 
+@pytest.mark.explores
 @settings(max_examples=10_000)
 @given(
     size=st.sampled_from(SIZES),
@@ -92,6 +93,7 @@ def test_plain_floor_and_ceil_do_not_keep_the_size() -> None:
     assert ours == 0
 
 
+@pytest.mark.explores
 @settings(max_examples=10_000)
 @given(
     size=st.sampled_from(SIZES),
@@ -143,6 +145,7 @@ def test_rest_round_trip() -> None:
     assert PixelGrid.from_rest(wkt.to_rest()) == wkt
 
 
+@pytest.mark.explores
 def test_any_grid_survives_rest_repr_and_pickle() -> None:
     """10,000 grids, sheared ones and ones with any floats included."""
     chance = random.Random(1)
@@ -169,6 +172,7 @@ def test_any_grid_survives_rest_repr_and_pickle() -> None:
         assert PixelGrid.from_rest(grid.to_rest()).bounds == grid.bounds
 
 
+@pytest.mark.explores
 @settings(max_examples=10_000)
 @given(
     size=st.sampled_from(SIZES),
@@ -186,6 +190,7 @@ def test_a_lattice_from_0_is_the_same_lattice_after_rest(size: str, column: int,
     assert again.window(offset, -offset, 3, 4) == grid.window(offset, -offset, 3, 4)
 
 
+@pytest.mark.explores
 def test_what_covers_bounds_is_the_same_from_anywhere_on_the_lattice() -> None:
     """10,000 boxes that lie anyhow, each covered from a grid elsewhere on its lattice."""
     chance = random.Random(2)

@@ -35,6 +35,7 @@ def test_10000_points_lie_in_the_zone_of_the_textbook() -> None:
         assert utm_zone(longitude + 360, latitude) == zone
 
 
+@pytest.mark.explores
 def test_the_epsg_database_says_the_same_where_zones_are_regular() -> None:
     chance = random.Random(5)
     for _ in range(60):
@@ -56,6 +57,7 @@ def inside(low: float, high: float, cuts: list[int]) -> list[float]:
     return [(a + b) / 2 for a, b in pairwise(edges)]
 
 
+@pytest.mark.explores
 def test_10000_boxes_touch_the_zones_of_the_points_within() -> None:
     """Every zone begins at a multiple of 3 degrees, so one point of each part between these finds them all."""
     chance = random.Random(6)
@@ -73,6 +75,7 @@ def test_10000_boxes_touch_the_zones_of_the_points_within() -> None:
         assert utm_zones((west, south, east if east <= 180 else east - 360, north)) == sorted(expected)
 
 
+@pytest.mark.explores
 def test_a_point_of_10000_triangles_lies_in_one_of_their_zones() -> None:
     chance = random.Random(7)
     for _ in range(10_000):

@@ -62,6 +62,7 @@ def test_five_degrees_across_180_are_a_hundred_pixels(region: Any, crs: str) -> 
     assert grid.bounds == (177, -20, 182, -15)
 
 
+@pytest.mark.explores
 @settings(max_examples=10_000)
 @given(
     west=st.integers(0, 359),
@@ -139,6 +140,7 @@ def test_switzerland_loses_no_row() -> None:
     assert PixelGrid.from_region(box(*SWITZERLAND), "EPSG:32632", 10) == grid
 
 
+@pytest.mark.explores
 def test_no_edge_of_any_region_is_lost() -> None:
     """Of 480 triangles in a dozen projections, each against 10,000 points of its edge; nor is a pixel too many."""
     chance = random.Random(3)

@@ -25,6 +25,7 @@ def corners(tile: PixelGrid) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+@pytest.mark.explores
 def test_10000_tilings_cover_each_pixel_once_and_meet_bit_for_bit() -> None:
     """Grids on any lattice; the origin of each tile is the one product that a person would write."""
     chance = random.Random(8)
@@ -54,6 +55,7 @@ def test_10000_tilings_cover_each_pixel_once_and_meet_bit_for_bit() -> None:
         assert tiles[last].bounds[1] == grid.bounds[1]
 
 
+@pytest.mark.explores
 def test_10000_tilings_of_rotated_and_south_up_grids() -> None:
     """Floats with few bits are exact, so the corner of each tile can be told without any fraction."""
     chance = random.Random(9)
@@ -83,6 +85,7 @@ def test_10000_tilings_of_rotated_and_south_up_grids() -> None:
         assert covered == grid.pixel_count
 
 
+@pytest.mark.explores
 def test_a_name_depends_on_the_place_alone() -> None:
     small = PixelGrid.from_bounds("EPSG:32719", 10, (0, 0, 1000, 1000)).tiles(10, 10)
     large = PixelGrid.from_bounds("EPSG:32719", 10, (0, -9000, 90000, 1000)).tiles(10, 10)
@@ -112,6 +115,7 @@ def test_a_grid_across_180_has_two_sides() -> None:
     ]
 
 
+@pytest.mark.explores
 def test_no_tile_of_10000_grids_straddles_180_and_none_leaves_the_lattice() -> None:
     chance = random.Random(11)
     for _ in range(10_000):
@@ -186,6 +190,7 @@ def test_a_rotated_grid_across_180_is_refused() -> None:
 # Tiles for export
 
 
+@pytest.mark.explores
 def test_10000_grids_are_exported_in_few_tiles() -> None:
     chance = random.Random(10)
     seen = 0
