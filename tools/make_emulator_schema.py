@@ -53,6 +53,9 @@ def constraints(schema: Any) -> Any:
     for key in ("anyOf", "allOf"):
         if key in kept:
             kept[key] = [constraints(part) for part in kept[key]]
+    if len(kept.get("not", {})) > 1:
+        # Old versions of fastjsonschema take variables for set that only a part of a "not" would have set.
+        kept["not"] = {"allOf": [{key: value} for key, value in kept["not"].items()]}
     if kept.get("minProperties") == kept.get("maxProperties") == 1:
         kept.pop("allOf", None)  # says pair by pair that two fields exclude each other
     return kept
