@@ -203,3 +203,24 @@ def test_what_cannot_be_reduced(
     with pytest.raises(EvaluationError) as failure:
         value_of(workplace, graph(call("Image.reduceRegion", **node)))
     assert message in failure.value.message
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        lambda: ee.Geometry.Polygon([[[177, -10], [182, -10], [182, -5], [177, -5]]]),
+        lambda: ee.Geometry.Rectangle([177, -10, 182, -5]),
+        lambda: ee.Geometry.Polygon([[[-183, -10], [-178, -10], [-178, -5], [-183, -5]]]),
+    ],
+)
+def test_geodesic_edges_go_on_beyond_180(workplace: Workplace, region: Any) -> None:
+    count = ee.Image(1).reduceRegion(ee.Reducer.count(), region(), 55660, "EPSG:4326")
+    assert 95 <= value_of(workplace, count)["constant"] <= 110
+
+
+@pytest.mark.parametrize(("first", "last"), [(177, 182), (182, 177), (-178, -183)])
+def test_a_geodesic_line_goes_on_beyond_180(workplace: Workplace, first: int, last: int) -> None:
+    box = value_of(workplace, ee.Geometry.LineString([[first, -10], [last, -5]]).bounds())
+    west, south, east, north = box.bounds("EPSG:4326")
+    assert (west, east) == pytest.approx((min(first, last), max(first, last)), abs=0.02)
+    assert (south, north) == pytest.approx((-10, -5), abs=0.02)

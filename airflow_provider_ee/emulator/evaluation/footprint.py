@@ -242,6 +242,7 @@ def _on_great_circle(start: np.ndarray, end: np.ndarray, fractions: np.ndarray) 
         return between
     points = (np.sin((1 - fractions) * angle) * one + np.sin(fractions * angle) * other) / math.sin(angle)
     longitudes = np.degrees(np.arctan2(points[:, 1], points[:, 0]))
+    longitudes += 360 * np.round((between[:, 0] - longitudes) / 360)  # the ends may lie beyond 180
     latitudes = np.degrees(np.arctan2(points[:, 2], np.hypot(points[:, 0], points[:, 1])))
     between[1:] = np.column_stack([longitudes, latitudes])[1:]
     return between
