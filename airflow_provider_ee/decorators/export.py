@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
@@ -51,6 +50,9 @@ class EEExportDecoratedOperator(
     ) -> None:
         if "expression" in kwargs or "expression_kwargs" in kwargs:
             raise TypeError("@task.ee_export takes no expression; the function returns it.")
+        _refuse_ee_objects(python_callable, [*(op_args or ()), *(op_kwargs or {}).values()])
+        # What default_args bring comes to the classes of the kinds later: it is for those that take it.
+        self._given = frozenset(kwargs)
         super().__init__(
             python_callable=python_callable,
             op_args=op_args,
@@ -65,23 +67,38 @@ class EEExportDecoratedOperator(
     def _request(self, context: Context) -> ExportRequest:
         from airflow_provider_ee.earthengine.request import request_from_result
 
+        arguments = self._arguments()
+        given = {name: value for name, value in arguments.items() if name in self._given}
         with self.hook.ee_initialized():
             return request_from_result(
-                self._called(context), self._arguments(), default_description=self._default_description
+                self._called(context), given, defaults=arguments, default_description=self._default_description
             )
 
     def _called(self, context: Context) -> Any:
         context_merge(context, self.op_kwargs)
-        return self.python_callable(*self.op_args, **_wanted(self.python_callable, len(self.op_args), context))
+        known = _determine_kwargs(self.python_callable, self.op_args, context)
+        return self.python_callable(*self.op_args, **known)
 
 
-def _wanted(function: Callable[..., Any], positional: int, context: Mapping[str, Any]) -> dict[str, Any]:
-    """What a function takes of the context, beside its positional arguments, as with Airflow's own decorators."""
-    parameters = list(inspect.signature(function).parameters.values())
-    taken = {one.name for one in parameters[:positional]}
-    everything = any(one.kind is one.VAR_KEYWORD for one in parameters)
-    names = context if everything else [one.name for one in parameters if one.name in context]
-    return {name: context[name] for name in names if name not in taken}
+def _determine_kwargs(function: Callable[..., Any], arguments: Collection[Any], context: Any) -> Mapping[str, Any]:
+    """What a function takes of the context, as Airflow's own decorators see it."""
+    try:
+        from airflow.sdk.bases.decorator import determine_kwargs
+    except ImportError:  # before 3.2
+        from airflow.utils.operator_helpers import determine_kwargs  # type: ignore[attr-defined]
+    known: Mapping[str, Any] = determine_kwargs(function, arguments, context)
+    return known
+
+
+def _refuse_ee_objects(function: Callable[..., Any], arguments: Iterable[Any]) -> None:
+    """Airflow would store them, or their address, at every parse."""
+    for given in arguments:
+        for base in type(given).__mro__:
+            if base.__module__.partition(".")[0] == "ee":
+                raise TypeError(
+                    f"{function.__name__} is given an ee.{type(given).__name__} while the DAG is parsed; "
+                    "make it in the function, which is called when the task runs."
+                )
 
 
 def ee_export_task(

@@ -89,51 +89,42 @@ class DriveDestination(Destination):
         return f"drive://{self.folder or ''}/{self.filename_prefix}"
 
 
-class EarthEngineDestination(Destination):
-    """An asset."""
+class AssetDestination(Destination):
+    """An asset of any kind."""
 
     scheme = ""
     form = "projects/PROJECT/assets/NAME"
     needed = {"name": "say which asset to write"}
 
     name: Text | None = None
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        if self.name and not re.fullmatch(r"projects/[^/\s]+/(locations/[^/\s]+/)?assets/\S*[^\s/]", self.name):
+            legacy = f"projects/earthengine-legacy/assets/{self.name}"
+            form = legacy if self.name.startswith("users/") else self.form
+            raise problem(f"has the name {self.name!r}; write {form}")
+        return self
+
+    @classmethod
+    def read(cls, rest: str) -> dict[str, str]:
+        return {"name": rest}
+
+    def __str__(self) -> str:
+        return self.name or ""
+
+
+class EarthEngineDestination(AssetDestination):
+    """An image, a table or a classifier."""
+
     overwrite: Bool | None = None
 
-    @model_validator(mode="after")
-    def _check_name(self) -> Self:
-        _check_asset_name(self.name)
-        return self
 
-    @classmethod
-    def read(cls, rest: str) -> dict[str, str]:
-        return {"name": rest}
-
-    def __str__(self) -> str:
-        return self.name or ""
-
-
-class FeatureViewDestination(Destination):
+class FeatureViewDestination(AssetDestination):
     """A FeatureView, which is an asset too."""
 
-    scheme = ""
-    form = "projects/PROJECT/assets/NAME"
-    needed = {"name": "say which asset to write"}
-
-    name: Text | None = None
     asset_version: NaturalInt32 | None = None
     permissions: Literal["PUBLIC"] | None = None
-
-    @model_validator(mode="after")
-    def _check_name(self) -> Self:
-        _check_asset_name(self.name)
-        return self
-
-    @classmethod
-    def read(cls, rest: str) -> dict[str, str]:
-        return {"name": rest}
-
-    def __str__(self) -> str:
-        return self.name or ""
 
 
 class BigQueryDestination(Destination):
@@ -161,10 +152,3 @@ class BigQueryDestination(Destination):
 
     def __str__(self) -> str:
         return f"bq://{self.table}"
-
-
-def _check_asset_name(name: str | None) -> None:
-    if name and not re.fullmatch(r"projects/[^/\s]+/(locations/[^/\s]+/)?assets/\S+", name):
-        legacy = f"projects/earthengine-legacy/assets/{name}"
-        form = legacy if name.startswith("users/") else EarthEngineDestination.form
-        raise problem(f"has the name {name!r}; write {form}")

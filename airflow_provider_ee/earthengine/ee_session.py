@@ -57,8 +57,8 @@ def initialize(caller: Caller, credentials: Credentials) -> bool:
         if _ours == (caller, present):
             return False
         raise RequestError(
-            f"ee is initialised in this process for the project {present.project!r}, not by this connection for "
-            f"{caller.project!r}; take ee.Initialize out of the DAG file, or call ee.Reset() before."
+            f"ee is initialised in this process for the project {present.project!r} already, and not by this "
+            f"connection (project {caller.project!r}); take ee.Initialize out of the DAG file, or call ee.Reset()."
         )
     try:
         ee.Initialize(credentials, url=caller.endpoint, project=caller.project)
@@ -73,13 +73,19 @@ def initialize(caller: Caller, credentials: Credentials) -> bool:
 @contextmanager
 def session(caller: Caller, credentials: Credentials) -> Iterator[None]:
     """``initialize`` while the body lasts; what was ready before stays so."""
+    import ee
+
     begun = initialize(caller, credentials)
+    expected = _ours
     try:
         yield
+        if expected is not None and _present() != expected[1]:
+            raise RequestError(
+                "the function has initialised ee itself; leave ee.Initialize out: it is done with the connection."
+            )
     finally:
-        if begun and _ours is not None and _present() == _ours[1]:
-            import ee
-
+        if begun:
+            ee.data.resetWorkloadTag(True)  # which some versions keep
             ee.Reset()
 
 

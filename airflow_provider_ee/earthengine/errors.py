@@ -35,6 +35,14 @@ class DuplicateRequestError(RequestError):
     """The service has already seen this ``requestId`` from this user."""
 
 
+def refuse_none(name: str, value: Any) -> None:
+    """The text of Python's None is a mistake in a template, and must not become the name of something."""
+    if value == "None":
+        raise RequestError(
+            f"{name} is 'None' after rendering; the template is empty: give it a default, or leave {name} out."
+        )
+
+
 class AuthError(EarthEngineError):
     """The caller is not known, not allowed or not registered (401, 403), or no credentials were found."""
 

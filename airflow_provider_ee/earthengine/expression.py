@@ -46,7 +46,9 @@ def expression_from(given: Any) -> Expression:
             raise RequestError("expression is empty; give an Earth Engine Expression as JSON.")
         if not isinstance(given, dict):
             raise RequestError(f"expression must be a JSON object, not {type(given).__name__}.")
-        expression = _unwrap(given)
+        # Requests put a wrapper around an Expression.
+        inner = given.get("expression")
+        expression = inner if isinstance(inner, dict) and set(given) == {"expression"} else given
         check_graph(expression)
         return expression
 
@@ -56,6 +58,8 @@ def expression_of(given: Any, kind: str) -> Expression:
 
     :raises RequestError: if it is none, or cannot be exported so.
     """
+    if isinstance(given, dict) and set(given) == {"expression"}:
+        given = given["expression"]
     if is_task(given):
         raise RequestError("expression is an ee.batch.Task, which is a whole export; @task.ee_export takes it.")
     if not _is_of_client(given):
@@ -81,7 +85,16 @@ def kinds_of(given: Any) -> tuple[str, ...] | None:
 
 def is_task(given: Any) -> bool:
     """Whether it is an ``ee.batch.Task``."""
-    return _is_of_client(given) and type(given).__name__ == "Task"
+    return any(base.__module__ == "ee.batch" and base.__name__ == "Task" for base in type(given).__mro__)
+
+
+def workload_tag_of(given: Any) -> str | None:
+    """The tag that code has set for an ee object, as the client would send it."""
+    if not _is_of_client(given):
+        return None
+    import ee
+
+    return str(ee.data.getWorkloadTag() or "") or None
 
 
 def request_from_task(task: Any) -> tuple[str, dict[str, Any]]:
@@ -96,8 +109,10 @@ def request_from_task(task: Any) -> tuple[str, dict[str, Any]]:
     if not is_task(task):
         raise RequestError(unexpected_result(task))
     if task.id or task.name or task._request_id or task.state != "UNSUBMITTED":
+        name = f" as {task.name}, which runs on" if task.name else ""
         raise RequestError(
-            "the ee.batch.Task has been started already; return it without calling start(), which is done for you."
+            f"the ee.batch.Task has been started already{name}; "
+            "return it without calling start(), which is done for you."
         )
     body = dict(task.config or {})
     kind = _KINDS_OF_TASKS.get(getattr(task.task_type, "value", task.task_type))
@@ -120,8 +135,11 @@ def unexpected_result(result: Any) -> str:
             f"the function returned a {type(result).__name__}, but one Airflow task starts one export; "
             f"{wanted}, and map the task with expand()."
         )
-    name = f"an ee.{type(result).__name__}" if _is_of_client(result) else f"{result!r:.80}"
-    return f"the function returned {name}, which cannot be exported; {wanted}."
+    if _is_of_client(result):
+        shown = f"an ee.{type(result).__name__}"
+    else:  # others may show an address, or all that they hold
+        shown = f"{result!r:.80}" if isinstance(result, (int, float, type(None))) else f"a {type(result).__name__}"
+    return f"the function returned {shown}, which cannot be exported; {wanted}."
 
 
 def _is_of_client(given: Any) -> bool:
@@ -133,6 +151,8 @@ def _encoded(given: Any) -> Any:
 
     try:
         return ee.serializer.encode(given, for_cloud_api=True)
+    except RecursionError:
+        raise RequestError(too_deep("expression")) from None
     except (ee.EEException, ValueError, TypeError) as error:
         raise RequestError(f"expression cannot be written as JSON by the ee client: {error}.") from error
 
@@ -157,9 +177,3 @@ def _parse(text: str) -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise RequestError(f"expression holds {name}, which JSON does not have; mask such pixels or use a number.")
-
-
-def _unwrap(given: Expression) -> Expression:
-    """Undo the wrapper ``{"expression": …}`` that requests put around an Expression."""
-    inner = given.get("expression")
-    return inner if isinstance(inner, dict) and set(given) == {"expression"} else given

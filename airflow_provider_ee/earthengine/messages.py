@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.alias_generators import to_camel
 from typing_extensions import Self
 
+from airflow_provider_ee.earthengine.destination import NonEmptyText
 from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.graph import to_json
 from airflow_provider_ee.earthengine.grid import is_invertible
@@ -256,7 +257,7 @@ def _listed(value: Any) -> Any:
     """A list, also as JSON text of one or as text with commas."""
     if not isinstance(value, str):
         return list(value) if isinstance(value, tuple) else value
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         if isinstance(given := json.loads(value), list):
             return given
     return [name.strip() for name in value.split(",")]
@@ -307,7 +308,7 @@ class TableExportRequest(ExportRequest):
 
     kind = "table"
 
-    selectors: Annotated[list[Text], BeforeValidator(_listed)] | None = None
+    selectors: Annotated[list[NonEmptyText], BeforeValidator(_listed)] | None = None
     max_error_meters: Annotated[Double, Field(ge=0)] | None = None
     max_vertices: NaturalInt32 | None = None
     policy: Policy | None = None

@@ -14,6 +14,7 @@ from airflow_provider_ee.earthengine.expression import (
     kinds_of,
     request_from_task,
     unexpected_result,
+    workload_tag_of,
 )
 from airflow_provider_ee.earthengine.graph import Expression
 from airflow_provider_ee.earthengine.grid import PixelGrid
@@ -42,25 +43,38 @@ def export_request(
     return parse(REQUESTS[kind], {**rest, **options, "expression": expression, "description": cleaned})
 
 
-def request_from_result(result: Any, arguments: Mapping[str, Any], *, default_description: str) -> ExportRequest:
+def request_from_result(
+    result: Any,
+    arguments: Mapping[str, Any],
+    *,
+    default_description: str,
+    defaults: Mapping[str, Any] | None = None,
+) -> ExportRequest:
     """Make one request of what a function returned, and of arguments that were given beside it.
 
     :param result: an unstarted ``ee.batch.Task``; an ee object, which says of what kind the export is; or a dict
         of arguments with the ``expression`` among them, which come before those beside it.
     :param arguments: as for ``export_request``.
+    :param defaults: arguments that count where nothing else says them, and the kind takes them.
     :raises RequestError: if the result is none of these, or an argument is wrong.
     """
+    given, defaults = _given(arguments), _given(defaults or {})
     if is_task(result):
-        return _completed(*request_from_task(result), _given(arguments))
+        return _completed(*request_from_task(result), given, defaults)
     if isinstance(result, Mapping) and set(result) != {"result", "values"}:
-        result, own = dict(result), dict(result)
-        if own.pop("expression", None) is None:
+        own = dict(result)
+        if (result := own.pop("expression", None)) is None:
             raise RequestError("the function returned a dict without an expression; add 'expression' to it.")
-        arguments, result = {**arguments, **_known(own)}, result["expression"]
+        given.update(_given(_known(own)))
         if is_task(result):
             raise RequestError("the function returned an ee.batch.Task in a dict; return the task itself.")
-    kind = _kind(result, _given(arguments))
-    return export_request(kind, expression_of(result, kind), arguments, default_description=default_description)
+    kind = _kind(result, given)
+    fitting = {name: value for name, value in defaults.items() if name in parameters_of(kind)}
+    tagged = {"workload_tag": workload_tag_of(result)}
+    expression = expression_of(result, kind)
+    return export_request(
+        kind, expression, {**tagged, **fitting, **given}, default_description=default_description
+    )
 
 
 def export_options(kind: str, destination: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +137,8 @@ def _kind(result: Any, given: Mapping[str, Any]) -> str:
         raise RequestError(unexpected_result(result))
     kinds = [kind for kind in typed or REQUESTS if set(given) <= parameters_of(kind)]
     if not kinds and typed:
-        name = sorted(set(given) - parameters_of(typed[0]))[0]
+        nearest = min(typed, key=lambda kind: len(set(given) - parameters_of(kind)))
+        name = sorted(set(given) - parameters_of(nearest))[0]
         raise RequestError(f"{name} is not for the export of an ee.{type(result).__name__}; leave it out.")
     if not kinds or (typed is None and len(kinds) > 1):
         raise RequestError(
@@ -133,25 +148,35 @@ def _kind(result: Any, given: Mapping[str, Any]) -> str:
     return kinds[0]
 
 
-def _completed(kind: str, body: dict[str, Any], given: Mapping[str, Any]) -> ExportRequest:
+def _completed(
+    kind: str, body: dict[str, Any], given: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> ExportRequest:
     """The request of an ``ee.batch.Task``, with what it leaves open."""
+    known = parameters_of(kind)
     for name in given:
-        if name not in parameters_of(kind):
+        if name not in known:
             raise RequestError(f"{name} is not for the {kind} export that the function returned; leave it out.")
         if name == "destination" or to_camel(name) in body:
             raise RequestError(f"the ee.batch.Task that the function returned says its own {name}; leave it out.")
-    rest = {to_camel(name): value for name, value in given.items()}
-    return parse(REQUESTS[kind], {**body, **rest, "description": clean_description(body.get("description", kind))})
+    options = REQUESTS[kind].option_fields()  # of which a task always has one
+    fitting = {name: value for name, value in defaults.items() if name in known and name not in options}
+    fitting.pop("destination", None)
+    rest = {to_camel(name): value for name, value in {**fitting, **given}.items()}
+    return parse(REQUESTS[kind], {**rest, **body, "description": clean_description(body.get("description", kind))})
 
 
 def _place(kind: str, destination: str, given: Mapping[str, Any]) -> tuple[str, str, dict[str, str]]:
     """Which option a destination belongs in, which of its fields that is, and what that holds."""
     if not isinstance(destination, str):
         raise RequestError(f"destination must be text, not {destination!r:.80}; write {_forms(kind)}.")
+    if not destination.isprintable():
+        raise RequestError(f"destination {destination!r} holds characters that cannot be printed; leave them out.")
     scheme, separator, rest = destination.partition("://")
     if not separator and destination.startswith(("projects/", "users/")):
         scheme, separator, rest = "", "://", destination
     fields = REQUESTS[kind].option_fields()
+    if separator and not scheme and rest != destination:  # "://" alone
+        separator = ""
     found = {name: place for name in fields if separator and (place := fields[name].destination_with(scheme))}
     if not found:
         raise RequestError(f"destination {destination!r} is not understood; write {_forms(kind)}.")

@@ -36,8 +36,10 @@ from airflow_provider_ee.earthengine.errors import (
     DuplicateRequestError,
     EarthEngineError,
     QuotaError,
+    RequestError,
     TransientError,
 )
+from airflow_provider_ee.earthengine.made_request import MadeRequest, MakeRequest
 from airflow_provider_ee.earthengine.mark import Mark
 from airflow_provider_ee.earthengine.marked_operations import MarkedOperations, Service
 from airflow_provider_ee.earthengine.operation import Operation
@@ -45,7 +47,6 @@ from airflow_provider_ee.earthengine.try_time import TryTime
 
 if TYPE_CHECKING:
     from airflow_provider_ee.earthengine.clock import Clock
-    from airflow_provider_ee.earthengine.messages import PreparedRequest
 
 GRACE = (2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 """Seconds between two looks for an operation that a list does not show yet."""
@@ -81,6 +82,7 @@ class Submission:
     :param postpones: whether a full queue is waited for elsewhere, and ``Postponed`` raised here.
     :param repeats: how often a request is sent again whose answer was lost.
     :param grace: seconds between two looks for an operation that must be there; spent once for each number.
+    :param final: what a request cannot be made for that ends the task, even if its export has been started.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Submission:
         postpones: bool = False,
         repeats: int = 5,
         grace: Sequence[float] = GRACE,
+        final: tuple[type[Exception], ...] = (RequestError,),
         log: logging.Logger | Any = logging.getLogger(__name__),  # noqa: B008 (one logger for all)
     ) -> None:
         self.operation: Operation | None = None
@@ -102,11 +105,12 @@ class Submission:
         """Whether another try started it."""
         self._service, self._memory, self._clock, self._log = service, memory, clock, log
         self._attempt = attempt
+        self._final = final
         self._marked = MarkedOperations(service, attempt.key, clock, log)
         self._repeats, self._grace_of_a_number, self._grace = repeats, grace, iter(grace)
         self.time = TryTime(service, clock)
         self._room_timeout, self._room_delay, self._postpones = room_timeout, _FIRST_WAIT_FOR_ROOM, postpones
-        self._fingerprint = ""
+        self._request = MadeRequest()
         self._record: Record | None = None
         self._number = self._lowest = 0
         self._birth = clock.now()
@@ -124,14 +128,14 @@ class Submission:
         # When this try began, by the service's clock, less what may be wrong with that.
         self._began_at_service: float | None = None
 
-    def start(self, request: PreparedRequest) -> Operation:
+    def start(self, request: MakeRequest) -> Operation:
         """The export of this generation: adopted if it was started, else started now.
 
-        :param request: what to export; its description is the text that the mark is put after, its request id, if
-            it has one, that of the first request.
+        :param request: makes what to export; its description is the text that the mark is put after, its request
+            id, if it has one, that of the first request. Where something is adopted, it may fail.
         :raises EarthEngineError: if there is none; of the kind that fits.
         """
-        self._prepare(request)
+        self._request = MadeRequest(request)
         self._recall()
         if self._attempt.try_number > 1 and self._record is None and self._memory.lasts:
             # To a try that has been replaced a memory may look empty, and the exports of others like left ones.
@@ -142,9 +146,9 @@ class Submission:
                 return self._adopt(found)
         return self._submit()
 
-    def start_another(self, request: PreparedRequest) -> Operation:
+    def start_another(self, request: MakeRequest) -> Operation:
         """Another export, since the adopted one was cancelled on behalf of the try that had started it."""
-        self._prepare(request)
+        self._request = MadeRequest(request)
         self.operation, self.adopted = None, False
         self._move_to(self._number + 1)
         return self._submit()
@@ -177,7 +181,7 @@ class Submission:
         with suppress(TransientError):
             self._memory.write(record)
 
-    def start_again(self, request: PreparedRequest) -> Operation:
+    def start_again(self, request: MakeRequest) -> Operation:
         """The export of this generation, of which an earlier process was told that there is no room.
 
         :raises QuotaError: if no time is left for one.
@@ -186,7 +190,7 @@ class Submission:
             raise QuotaError(
                 f"Too many tasks already in the queue: there was no room for {self._room_timeout:g} seconds."
             )
-        self._prepare(request)
+        self._request = MadeRequest(request)
         return self._submit()
 
     def recover(self, name: str | None) -> Operation | None:
@@ -243,9 +247,6 @@ class Submission:
         self._marked.cancel_if_live(operation, why)
 
     # What earlier tries left
-
-    def _prepare(self, request: PreparedRequest) -> None:
-        self._request, self._fingerprint = request, request.fingerprint()
 
     def _recall(self) -> None:
         self._take_in(self._memory.read())
@@ -339,7 +340,7 @@ class Submission:
         lost = 0
         while True:
             self._clock.sleep(0)
-            named = self._named()
+            named = self._request.named(self._mark)
             self._remember()
             unanswered, self._unanswered = self._unanswered, True
             try:
@@ -371,20 +372,13 @@ class Submission:
             else:
                 return self._keep(Operation(started))
 
-    def _named(self) -> PreparedRequest:
-        mark = self._mark
-        given = self._request.request_id if self._number == 0 else None
-        return self._request.named(
-            description=mark.describe(self._request.description), request_id=given or str(mark)
-        )
-
     @property
     def _mark(self) -> Mark:
         return Mark(self._attempt.key, self._attempt.generation, self._number)
 
     def _after_refused_id(self, refusal: DuplicateRequestError, *, sent_before: bool) -> Operation | None:
         """The operation that the id has started, if it can be adopted; else the number has moved."""
-        number, given = self._number, self._request.request_id if self._number == 0 else None
+        number, given = self._number, self._request.given_id(self._mark)
         if self._began_at_service is None:
             margin = _MUCH_OLDER if sent_before else _OLDER
             self._began_at_service = self.time.service_time() - self.time.passed_here() - margin
@@ -455,12 +449,7 @@ class Submission:
         record = self._record_of_number
         starter = f"try {record.try_number}" if record else "an earlier request"
         self._log.info("Adopted operation %s of %s, %s", operation.name, starter, operation.state)
-        if record and record.fingerprint != self._fingerprint:
-            self._log.warning(
-                "The request is not the one that operation %s was started with, whose result this task returns; "
-                "clear the task to export anew",
-                operation.name,
-            )
+        self._request.compare(record.fingerprint if record else "", operation.name, self._final, self._log)
         if not record or record.operation != operation.name:
             self._remember(operation)
         return operation
@@ -479,7 +468,7 @@ class Submission:
             generation=self._attempt.generation,
             number=self._number,
             birth=self._birth,
-            fingerprint=before.fingerprint if before else self._fingerprint,
+            fingerprint=(before.fingerprint if before else "") or self._request.fingerprint,
             try_number=before.try_number if before else self._attempt.try_number,
             first_generation=self._first_generation,
             lowest=self._lowest,

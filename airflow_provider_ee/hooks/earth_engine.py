@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
-from airflow_provider_ee.earthengine.errors import AuthError, EarthEngineError, RequestError
+from airflow_provider_ee.earthengine.errors import AuthError, EarthEngineError, RequestError, refuse_none
 from airflow_provider_ee.provider_info import (
     CONNECTION_FIELDS,
     CONNECTION_NAME,
@@ -69,6 +69,7 @@ class EarthEngineHook(BaseHook):
 
         :raises AuthError: if none of them names one.
         """
+        refuse_none("project_id", self._given_project)
         project = self._given_project or self._fields.get("project") or self._credentials[1]
         if not project:
             raise AuthError(
@@ -153,7 +154,8 @@ class EarthEngineHook(BaseHook):
         A building block without memory: after a ``TransientError`` the export may have started.
 
         :param kind: ``image``, ``table``, ``video``, ``map``, ``videoMap`` or ``classifier``.
-        :param request: the REST request, as a dict or as a validated message. The expression may be an ee object.
+        :param request: the REST request, as a dict or as a validated message. The expression may be an ee
+            object, made after ``initialize_ee``.
         :raises EarthEngineError: of the kind that fits.
         """
         from airflow_provider_ee.earthengine.expression import expression_of
@@ -266,6 +268,7 @@ class EarthEngineHook(BaseHook):
     @cached_property
     def _fields(self) -> dict[str, Any]:
         """The fields of the connection that hold something."""
+        refuse_none("ee_conn_id", self.ee_conn_id)
         connection = self._connection
         if connection is None:
             if self.ee_conn_id == DEFAULT_CONNECTION:
@@ -292,6 +295,7 @@ class EarthEngineHook(BaseHook):
     def _settings(self) -> CredentialSettings:
         from airflow_provider_ee.earthengine.credentials import DEFAULT_SCOPES, CredentialSettings
 
+        refuse_none("impersonation_chain", self._given_chain)
         chain = self._given_chain or self._fields.get("impersonation_chain")
         return CredentialSettings(
             key_path=self._fields.get("key_path"),
@@ -332,7 +336,7 @@ class EarthEngineHook(BaseHook):
     def _words(self, name: str, given: Any) -> tuple[str, ...]:
         """A list, also as JSON text, or text with commas."""
         if isinstance(given, str):
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 given = json.loads(given)
         words = given.split(",") if isinstance(given, str) else given or ()
         if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):

@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_ee.deferral import BROKEN_OFF, HEAD_START, deferred_context, is_deferrable, is_timeout
-from airflow_provider_ee.earthengine.errors import EarthEngineError, RequestError, TransientError
+from airflow_provider_ee.earthengine.errors import EarthEngineError, RequestError, TransientError, refuse_none
 from airflow_provider_ee.operators.kill_switch import KillSwitch
 from airflow_provider_ee.operators.templated_expression import (
     ExpressionKind,
@@ -125,15 +125,13 @@ class ExportOperator(BaseOperator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = _keyword_only(vars(cls)["__init__"]) if "kind" in vars(cls) else ()
+        own = _keyword_only(cls) if "kind" in vars(cls) else ()
         as_json = {name: "json" for name in own if name.endswith("_options") or name in ("grid", "policy")}
         # A class may be of several kinds.
-        cls.request_parameters = _merged(own, cls, "request_parameters")
-        cls.template_fields = _merged(own, cls, "template_fields")
-        cls.template_fields_renderers = {
-            **{name: how for base in cls.__mro__ for name, how in vars(base).get(_RENDERERS, {}).items()},
-            **as_json,
-        }
+        cls.request_parameters = _united(own, cls, "request_parameters")
+        cls.template_fields = _united(own, cls, "template_fields")
+        renderers = (vars(base).get(_RENDERERS, {}) for base in reversed(cls.__mro__))
+        cls.template_fields_renderers = {**as_json, **dict(item for some in renderers for item in some.items())}
 
     def __init__(
         self,
@@ -177,7 +175,7 @@ class ExportOperator(BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.skip_if_empty = skip_if_empty
         self._given_expression = expression
-        kind = ExpressionKind.DATA if isinstance(expression, XComArg) else author_kind(expression)
+        kind = ExpressionKind.DATA if _comes_later(expression) else author_kind(expression)
         if expression_kwargs is not None and kind is not ExpressionKind.FUNCTION:
             raise ValueError("expression_kwargs are for a function, but expression is none; leave them out.")
         # Airflow would call a function in a template field itself, before the connection is at hand.
@@ -240,6 +238,7 @@ class ExportOperator(BaseOperator):
         if self._kill_switch is None or self._kill_switch.disarmed:  # that of an earlier try in this process
             self._kill_switch = KillSwitch()
         task_try = TaskTry(context, self)
+        ti: Any = context["ti"]  # a function's arguments may take names of the context
         destination = ""
 
         def prepared() -> PreparedRequest:
@@ -250,8 +249,9 @@ class ExportOperator(BaseOperator):
             return request.prepared()
 
         def submitted(operation: Operation) -> None:
-            context["ti"].xcom_push(key=DESTINATION_KEY, value=destination)
-            context["ti"].xcom_push(key=OPERATION_KEY, value=operation.name)
+            if destination:  # an adopted export's is not known where its request cannot be made once more
+                ti.xcom_push(key=DESTINATION_KEY, value=destination)
+            ti.xcom_push(key=OPERATION_KEY, value=operation.name)
 
         if self.deferrable:
             # What cannot be handed to a triggerer must not be found out after the export has been started.
@@ -371,7 +371,7 @@ class ExportOperator(BaseOperator):
         given, dag = self._given_expression, self.get_dag()
         written = dag.get_task(self.task_id) if dag else self
         mapped = hasattr(written, "expand_input")
-        if isinstance(given, XComArg) or (mapped and given not in author_literals(written)):
+        if _comes_later(given) or (mapped and given not in author_literals(written)):
             return ExpressionKind.DATA
         return author_kind(given)
 
@@ -384,9 +384,9 @@ class ExportOperator(BaseOperator):
         """The arguments, as rendered, as one checked request."""
         from airflow_provider_ee.earthengine.request import export_request
 
-        expression = self._computed_expression()
+        arguments = self._arguments()  # before code is run that may take long
         return export_request(
-            self.kind, expression, self._arguments(), default_description=self._default_description
+            self.kind, self._computed_expression(), arguments, default_description=self._default_description
         )
 
     def _computed_expression(self) -> dict[str, Any]:
@@ -394,8 +394,8 @@ class ExportOperator(BaseOperator):
 
         if self._kind_of_expression() is not ExpressionKind.FUNCTION:
             return expression_of(self.expression, self.kind)
-        call = function_call(self._given_expression, self.expression_kwargs or {})
-        with self.hook.ee_initialized():
+        with self.hook.ee_initialized():  # a module, too, may hold what only that can make
+            call = function_call(self._given_expression, self.expression_kwargs or {})
             return expression_of(call(), self.kind)
 
     def _arguments(self) -> dict[str, Any]:
@@ -407,15 +407,18 @@ class ExportOperator(BaseOperator):
         return f"{self.dag_id}-{self.task_id}"
 
 
-def _keyword_only(function: Callable[..., Any]) -> tuple[str, ...]:
-    parameters = inspect.signature(function).parameters.values()
+def _keyword_only(cls: type) -> tuple[str, ...]:
+    """The parameters that a class adds to those of its bases."""
+    if "__init__" not in vars(cls):
+        return ()
+    parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
     return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
 
 
-def _merged(own: Sequence[str], cls: type, attribute: str) -> tuple[str, ...]:
-    """Names that a class adds, and those of all its bases."""
-    inherited = (name for base in cls.__mro__[1:] for name in vars(base).get(attribute, ()))
-    return tuple(dict.fromkeys([*own, *inherited]))
+def _united(own: Sequence[str], cls: type, attribute: str) -> tuple[str, ...]:
+    """Names that a class adds, and those that it and all its bases list."""
+    listed = (name for base in cls.__mro__ for name in vars(base).get(attribute, ()))
+    return tuple(dict.fromkeys([*own, *listed]))
 
 
 def _is_code(given: Any) -> bool:
@@ -429,9 +432,20 @@ def _once_as_text(given: Any) -> Any:
     try:
         return as_text(given)
     except RequestError:
-        if any(True for _ in XComArg.iter_xcom_references(given)):
+        if _holds_later(given):
             return given
         raise
+
+
+def _comes_later(given: Any) -> bool:
+    """Whether it stands for what is known when the task runs: a task returns it, or a group is mapped over it."""
+    return hasattr(given, "resolve") and hasattr(given, "iter_references")
+
+
+def _holds_later(given: Any) -> bool:
+    if isinstance(given, (dict, list, tuple)):
+        return any(map(_holds_later, given.values() if isinstance(given, dict) else given))
+    return _comes_later(given)
 
 
 def _refuse_without_wait(**given: Any) -> None:
@@ -463,8 +477,5 @@ def _seconds(name: str, given: float | timedelta | None, *, timedelta_too: bool 
 
 def _given_or_none(name: str, value: Any) -> Any:
     """What was rendered: nothing is not given, and the text of Python's None is a mistake in a template."""
-    if value == "None":
-        raise RequestError(
-            f"{name} is 'None' after rendering; the template is empty: give it a default, or leave {name} out."
-        )
+    refuse_none(name, value)
     return None if value == "" else value

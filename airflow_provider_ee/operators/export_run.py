@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_ee.earthengine.errors import (
     EarthEngineError,
     OperationTimeoutError,
+    RequestError,
     SupersededError,
     error_from_operation,
 )
+from airflow_provider_ee.earthengine.made_request import MakeRequest
 from airflow_provider_ee.earthengine.submission import (
     GRACE,
     LONGEST_WAIT_FOR_ROOM,
@@ -21,11 +23,11 @@ from airflow_provider_ee.earthengine.submission import (
 )
 from airflow_provider_ee.earthengine.waiting import WaitEnd, wait_for_operation
 from airflow_provider_ee.operators.kill_switch import KillSwitch, undisturbed
+from airflow_provider_ee.operators.task_try import FINAL
 from airflow_provider_ee.outcome import TaskKilledError, airflow_exception
 
 if TYPE_CHECKING:
     from airflow_provider_ee.earthengine.client import EarthEngineClient
-    from airflow_provider_ee.earthengine.messages import PreparedRequest
     from airflow_provider_ee.earthengine.operation import Operation
     from airflow_provider_ee.operators.task_try import TaskTry
 
@@ -116,7 +118,7 @@ class ExportRun:
         kill_switch: KillSwitch,
         log: Any,
         *,
-        request: Callable[[], PreparedRequest],
+        request: MakeRequest,
         submitted: Callable[[Operation], None],
     ) -> None:
         self._client, self._task_try, self._waiting = client, task_try, waiting
@@ -132,6 +134,7 @@ class ExportRun:
             postpones=waiting.deferrable,
             repeats=client.num_retries,
             grace=waiting.list_grace,
+            final=(RequestError, *FINAL),
             log=log,
         )
 
@@ -176,9 +179,9 @@ class ExportRun:
             operation = self._finish(operation)
         return self._succeeded(operation)
 
-    def _start(self, start: Callable[[PreparedRequest], Operation]) -> Operation:
+    def _start(self, start: Callable[[MakeRequest], Operation]) -> Operation:
         try:
-            operation = start(self._request())
+            operation = start(self._request)
         except Postponed as postponed:
             self._check_running()
             raise self._deferral(room_delay=postponed.delay) from None

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 
 from airflow_provider_ee.earthengine.attempt import Attempt
 from airflow_provider_ee.earthengine.errors import SupersededError, TransientError
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 
 RECORD_KEY = "ee_export"
 """Key of the task state store under which an export task keeps its record."""
+
+FINAL = (AirflowFailException, AirflowSkipException, AirflowSensorTimeout)
+"""With these a task ends, however many retries it has."""
 
 # What the API server answers to a try that it has put another in the place of.
 _GONE = frozenset({403, 404, 409, 410})
@@ -61,7 +68,7 @@ class TaskTry:
         """Whether another try comes after this one, which ends with an exception."""
         if not self.is_alive():
             return False
-        if isinstance(exception, AirflowFailException) or not 0 < self.try_number <= self.max_tries:
+        if isinstance(exception, FINAL) or not 0 < self.try_number <= self.max_tries:
             return False
         policy = getattr(self._task, "retry_policy", None)
         if policy is None:

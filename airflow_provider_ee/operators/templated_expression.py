@@ -93,8 +93,15 @@ def named_functions(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_named_functions(partial: Any) -> Any:
     """What ``partial`` returns, so that what is mapped later is treated alike."""
+    partial.__class__ = _naming(type(partial))  # type: ignore[arg-type]
+    return partial
 
-    class NamingPartial(type(partial)):  # type: ignore[misc]
+
+@functools.cache
+def _naming(partial_class: Any) -> Any:
+    """Airflow's class, whose module is another one on each of its versions, with functions by their names."""
+
+    class NamingPartial(partial_class):  # type: ignore[misc]
         __slots__ = ()
 
         def expand(self, **mapped: Any) -> Any:
@@ -107,8 +114,7 @@ def with_named_functions(partial: Any) -> Any:
                 kwargs = [named_functions(one) if isinstance(one, Mapping) else one for one in kwargs]
             return super().expand_kwargs(kwargs, **options)
 
-    partial.__class__ = NamingPartial
-    return partial
+    return NamingPartial
 
 
 def as_text(graph: dict[str, Any]) -> str:
@@ -177,14 +183,18 @@ def function_call(given: Any, arguments: Any) -> Callable[[], Any]:
 
     :raises RequestError: if it cannot be imported, or the arguments are no mapping.
     """
-    function = getattr(given, "function", None) or given
-    if isinstance(function, str):
-        function = _import(function)
+    if isinstance(given, NamedFunction) and hasattr(given, "function"):
+        function = given.function
+    else:
+        function = _import(given) if isinstance(given, str) else given
     if isinstance(arguments, str):
-        with suppress(ValueError):  # told below
+        with suppress(ValueError, RecursionError):  # told below
             arguments = json.loads(arguments)
-    if not isinstance(arguments, Mapping):
-        raise RequestError(f"expression_kwargs must be a dict or JSON text of one, not {arguments!r:.80}.")
+    if not isinstance(arguments, Mapping) or not all(isinstance(name, str) for name in arguments):
+        given_type = type(arguments).__name__  # what it holds may be a secret
+        raise RequestError(
+            f"expression_kwargs must be a dict of arguments, or JSON text of one, not a {given_type}."
+        )
     return functools.partial(function, **arguments)
 
 

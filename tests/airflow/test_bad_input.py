@@ -173,7 +173,7 @@ def test_bad_input_fails_the_task_with_a_sentence(
         run(operator)
     assert sentence in str(failure.value)
     assert str(failure.value).endswith((".", "?", ")"))
-    assert sent() == []
+    assert set(sent()) <= {"algorithms.list"}  # what ee asks for before a function is called
 
 
 @pytest.mark.parametrize(

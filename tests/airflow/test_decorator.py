@@ -31,8 +31,11 @@ def decorated(run: Any) -> Callable[..., Any]:
     """The operator that a decorated function becomes."""
 
     def make(function: Callable[..., Any], *arguments: Any, **parameters: Any) -> Any:
+        named = {name: parameters.pop(name) for name in ("ti",) if name in parameters}
         with run.dag:
-            operator = task.ee_export(**{"task_id": "export", **parameters})(function)(*arguments).operator
+            operator = task.ee_export(**{"task_id": "export", **parameters})(function)(
+                *arguments, **named
+            ).operator
         operator.list_grace = ()
         return run.render(operator)
 
@@ -108,6 +111,11 @@ def test_an_object_says_of_which_kind_the_export_is(
             "the function returned a list, but one Airflow task starts one",
         ),
         (lambda: ee.Number(1), {}, "the function returned an ee.Number, which cannot be exported"),
+        (
+            MAKERS["image"],
+            {"destination": "gs://bucket/a", "version": "V1", "tile_options": {}},
+            "version is not for the export of an ee.Image; leave it out.",
+        ),
         (lambda: ee.Feature(None), {}, "the function returned an ee.Feature, which cannot be exported"),
         (
             lambda: MAKERS["table"](),
@@ -163,7 +171,10 @@ def test_a_task_that_was_started_is_refused(
         export.start()
         return export
 
-    with pytest.raises(AirflowFailException, match="has been started already; return it without"):
+    with pytest.raises(
+        AirflowFailException,
+        match=r"has been started already as projects/test-project/operations/\w+, which runs on; return it without",
+    ):
         decorated(start).execute(run.context)
 
 
@@ -207,3 +218,88 @@ def test_flags_are_checked_as_those_of_an_operator(decorated: Callable[..., Any]
         decorated(lambda: None, max_eecu_seconds=5)
     operator = decorated(lambda: None, deferrable=True, max_eecu_seconds=5, poll_interval=20)
     assert (operator.deferrable, operator.wait_for_completion, operator.poll_interval) == (True, True, 20)
+
+
+def test_positional_arguments_leave_the_others_alone(decorated: Callable[..., Any], run: Any) -> None:
+    seen = []
+
+    def build(*parts: str, scale: int = 1, ds: str) -> dict[str, Any]:
+        seen.append((parts, scale, ds))
+        return {"expression": constant_image(), "grid": GRID, "destination": "gs://bucket/a"}
+
+    with run.dag:
+        operator = task.ee_export(build)("a", "b", scale=30).operator
+    operator._called(run.context)
+    assert seen == [(("a", "b"), 30, "2020-01-15")]
+
+
+@pytest.mark.parametrize(
+    ("function", "defaults", "field"),
+    [
+        (MAKERS["table"], {"max_pixels": 1e9}, None),
+        (Case("table.toDrive").task, {"max_pixels": 1e9, "priority": 4}, ("priority", 4)),
+        (Case("image.toDrive", {"maxPixels": 5}).task, {"max_pixels": 1e9}, ("maxPixels", "5")),
+        (Case("image.toDrive").task, {"max_pixels": 1e9}, ("maxPixels", "1000000000")),
+        (MAKERS["image"], {"tile_options": {"endZoom": 3}, "max_pixels": 7}, ("maxPixels", "7")),
+        (lambda: {"expression": ee.Image(1), "max_pixels": 8}, {"max_pixels": 7}, ("maxPixels", "8")),
+    ],
+)
+@pytest.mark.usefixtures("connected_emulator")
+def test_default_args_are_for_those_that_take_them(
+    run: Any, function: Any, defaults: dict[str, Any], field: tuple[str, Any] | None
+) -> None:
+    defaults = {"destination": "gs://bucket/a", **defaults}
+    run = type(run)(default_args=defaults)
+    with run.dag:
+        operator = task.ee_export(task_id="export")(function)().operator
+    request = run.render(operator)._request(run.context)
+    assert request.kind in ("image", "table")
+    if field:
+        assert request.fields()[field[0]] == field[1]
+
+
+@pytest.mark.usefixtures("connected_emulator")
+def test_a_tag_that_code_has_set_is_sent_and_left_to_nobody(decorated: Callable[..., Any], run: Any) -> None:
+    def build() -> Any:
+        ee.data.setWorkloadTag("team")
+        return ee.Image(1)
+
+    where = {"grid": GRID, "destination": "gs://bucket/a"}
+    assert body(decorated(build, **where), run)["workloadTag"] == "team"
+    assert "workloadTag" not in body(decorated(lambda: ee.Image(1), task_id="other", **where), run)
+    assert body(decorated(build, task_id="own", workload_tag="own", **where), run)["workloadTag"] == "own"
+
+
+def test_an_ee_object_is_not_given_while_the_dag_is_parsed(
+    decorated: Callable[..., Any], connected_emulator: EarthEngineEmulator
+) -> None:
+    EarthEngineHook().initialize_ee()
+    image = ee.Image(1)
+
+    def build(image: Any) -> Any:
+        return image
+
+    with pytest.raises(
+        TypeError, match=r"build is given an ee\.Image while the DAG is parsed; make it in the func"
+    ):
+        decorated(build, image)
+
+
+@pytest.mark.usefixtures("connected_emulator")
+def test_a_coroutine_is_none(decorated: Callable[..., Any], run: Any) -> None:
+    async def build() -> Any:
+        return ee.Image(1)
+
+    with pytest.raises(AirflowFailException, match="the function returned a coroutine, which cannot be exported"):
+        decorated(build).execute(run.context)
+
+
+def test_names_of_the_context_may_be_arguments(
+    decorated: Callable[..., Any], run: Any, connected_emulator: EarthEngineEmulator
+) -> None:
+    def build(ti: str) -> dict[str, Any]:
+        assert ti == "x"
+        return {"expression": constant_image(), "grid": GRID, "destination": "gs://bucket/a"}
+
+    decorated(build, ti="x").execute(run.context)
+    assert run.ti is not None

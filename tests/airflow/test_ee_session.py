@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import ee
@@ -55,8 +56,8 @@ def test_another_connection_s_is_not_used(
     with pytest.raises(RequestError) as refusal:
         EarthEngineHook("other").initialize_ee()
     assert str(refusal.value) == (
-        "ee is initialised in this process for the project 'test-project', not by this connection for 'elsewhere'; "
-        "take ee.Initialize out of the DAG file, or call ee.Reset() before."
+        "ee is initialised in this process for the project 'test-project' already, and not by this connection "
+        "(project 'elsewhere'); take ee.Initialize out of the DAG file, or call ee.Reset()."
     )
     ee.Reset()
     EarthEngineHook("other").initialize_ee()
@@ -71,7 +72,7 @@ def test_a_session_of_somebody_else_s_is_not_used(connected_emulator: EarthEngin
 def test_a_session_that_was_replaced_behind_our_back_is_noticed(connected_emulator: EarthEngineEmulator) -> None:
     EarthEngineHook().initialize_ee()
     ee.Initialize(AnonymousCredentials(), url=connected_emulator.url, project="elsewhere")
-    with pytest.raises(RequestError, match="for the project 'elsewhere'"):
+    with pytest.raises(RequestError, match="for the project 'elsewhere' already"):
         EarthEngineHook().initialize_ee()
 
 
@@ -127,4 +128,38 @@ def test_an_object_of_another_kind_is_refused(run: Any) -> None:
         AirflowFailException,
         match=r"expression is an ee\.FeatureCollection, but the export of the kind image takes an ee\.Image\.",
     ):
+        run(EEImageExportOperator(task_id="export", dag=run.dag, **arguments))
+
+
+def test_a_function_that_initialises_ee_itself_is_told(connected_emulator: EarthEngineEmulator, run: Any) -> None:
+    def build() -> Any:
+        ee.Initialize(AnonymousCredentials(), url=connected_emulator.url, project="other")
+        return ee.Image(1)
+
+    arguments = {"expression": build, "grid": GRID, "destination": "gs://bucket/a"}
+    with pytest.raises(AirflowFailException, match=r"has initialised ee itself; leave ee\.Initialize out"):
+        run(EEImageExportOperator(task_id="export", dag=run.dag, **arguments))
+    assert not ee.data.is_initialized()
+
+
+@pytest.mark.usefixtures("connected_emulator")
+def test_a_module_may_hold_what_ee_makes(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scenes_of_a_module.py").write_text(
+        "import ee\nSCENES = ee.ImageCollection('COPERNICUS/S2_SR_HARMONIZED')\ndef build(): return SCENES.median()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = {"expression": "scenes_of_a_module.build", "grid": GRID, "destination": "gs://bucket/a"}
+    assert run(EEImageExportOperator(task_id="export", dag=run.dag, **arguments))["name"]
+
+
+@pytest.mark.usefixtures("connected_emulator")
+def test_a_graph_that_the_client_cannot_write_is_told(run: Any) -> None:
+    def build() -> Any:
+        image = ee.Image(0)
+        for number in range(3_000):
+            image = image.add(number)
+        return image
+
+    arguments = {"expression": build, "grid": GRID, "destination": "gs://bucket/a"}
+    with pytest.raises(AirflowFailException, match="expression nests deeper than"):
         run(EEImageExportOperator(task_id="export", dag=run.dag, **arguments))

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowSkipException
 from examples import GRID, constant_image
 from task_instance import TaskInstance
 
@@ -359,6 +359,53 @@ def test_a_retry_whose_request_has_become_wrong_ends_what_was_started(
     with pytest.raises(AirflowFailException, match="destination"):
         export(instance, destination="nowhere")
     assert started() == ["CANCELLED"]
+
+
+class Code:
+    """A function whose second call does not go as its first did."""
+
+    def __init__(self, second: Exception | None) -> None:
+        self.second, self.calls = second, 0
+
+    def __call__(self) -> dict[str, Any]:
+        self.calls += 1
+        if self.calls > 1 and self.second:
+            raise self.second
+        return constant_image()
+
+
+def test_a_retry_goes_on_with_its_export_though_code_stumbles(export: Any, started: Any, endless: None) -> None:
+    """What a function asks the service may fail for a moment; nothing is lost by that."""
+    instance, code = TaskInstance(retries=1), Code(RuntimeError("Too many concurrent aggregations."))
+    first = export(instance, expression=code)
+    instance.retry()
+    assert export(instance, expression=code)["name"] == first["name"]
+    assert code.calls == 2
+    assert started() == ["RUNNING"]
+
+
+@pytest.mark.parametrize("end", [AirflowSkipException("not today"), AirflowFailException("never")])
+def test_code_that_ends_the_task_ends_its_export(export: Any, started: Any, endless: None, end: Exception) -> None:
+    instance, code = TaskInstance(retries=2), Code(end)
+    export(instance, expression=code)
+    instance.retry()
+    with pytest.raises(type(end)):
+        export(instance, expression=code)
+    assert started() == ["CANCELLED"]
+
+
+def test_code_that_stumbles_before_anything_was_started_is_tried_again(
+    export: Any, started: Any, endless: None
+) -> None:
+    instance, code = TaskInstance(retries=1), Code(RuntimeError("Too many concurrent aggregations."))
+    code.calls = 1
+    with pytest.raises(RuntimeError):
+        export(instance, expression=code)
+    assert started() == []
+    code.second = None
+    instance.retry()
+    assert export(instance, expression=code)["name"]
+    assert started() == ["RUNNING"]
 
 
 def test_a_kill_before_the_last_try_has_begun_ends_what_was_started(

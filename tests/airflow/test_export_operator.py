@@ -292,3 +292,43 @@ def test_a_refusal_fails_the_task_in_the_way_that_fits(
 def test_one_request_is_sent(run: Any, sent: Callable[[], list[str]]) -> None:
     run(build(run))
     assert sent() == ["image.export"]
+
+
+def test_a_subclass_adds_to_the_fields_of_its_kind(run: Any) -> None:
+    class Tile(EEImageExportOperator):
+        template_fields = (*EEImageExportOperator.template_fields, "tile")
+        template_fields_renderers = {"expression": "py"}
+
+        def __init__(self, *, tile: str, **arguments: Any) -> None:
+            super().__init__(**arguments)
+            self.tile = tile
+
+    class Named(Tile):
+        kind = "image"
+
+    for operator_class in (Tile, Named):
+        operator = operator_class(task_id=operator_class.__name__, dag=run.dag, expression="{}", tile="{{ ds }}")
+        assert run.render(operator).tile == "2020-01-15"
+        assert operator.template_fields_renderers["expression"] == "py"
+        assert operator.template_fields_renderers["grid"] == "json"
+        assert "tile" not in operator.request_parameters
+
+
+def test_a_group_may_be_mapped_over_expressions(run: Any) -> None:
+    from airflow.providers.common.compat.sdk import task_group
+
+    with run.dag:
+
+        @task_group
+        def group(graph: Any) -> None:
+            EEImageExportOperator(task_id="whole", expression=graph, grid=GRID, destination="gs://bucket/a")
+            EEImageExportOperator(task_id="part", expression={"a": graph}, grid=GRID, destination="gs://bucket/b")
+
+        group.expand(graph=[constant_image(1), constant_image(2)])
+    assert {"group.whole", "group.part"} <= set(run.dag.task_ids)
+
+
+@pytest.mark.parametrize("field", ["project_id", "impersonation_chain", "ee_conn_id"])
+def test_the_text_none_names_nothing(run: Any, connected_emulator: EarthEngineEmulator, field: str) -> None:
+    with pytest.raises(AirflowFailException, match=f"{field} is 'None' after rendering; the template is empty"):
+        run(build(run, **{field: "{{ none }}"}))

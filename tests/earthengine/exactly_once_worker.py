@@ -44,9 +44,7 @@ if TYPE_CHECKING:
 GRACE = (4.0, 8.0)  # 12 s, and a look at the end of each
 REQUEST = PreparedRequest("image", b"{}", {"description": "text"})
 # As much as the operator reads of a checked request.
-_CHECKED = SimpleNamespace(
-    description="text", file_export_options=None, asset_export_options=None, prepared=lambda: REQUEST
-)
+_CHECKED = SimpleNamespace(description="text", destination="gs://bucket/text", prepared=lambda: REQUEST)
 
 
 class RefusedByStoreError(Exception):
@@ -114,7 +112,7 @@ class SimulatedOperator(EEImageExportOperator):
     def log(self) -> Any:  # type: ignore[override]
         return SilentLog(self.worker.world, str(self.worker))
 
-    def _request(self) -> Any:
+    def _request(self, context: Any) -> Any:
         return _CHECKED
 
 

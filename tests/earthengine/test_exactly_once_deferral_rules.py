@@ -11,7 +11,7 @@ from earthengine.exactly_once_mutation import Mutation
 
 from airflow_provider_ee.earthengine import marked_operations, pollers, submission
 from airflow_provider_ee.earthengine import operation as resources
-from airflow_provider_ee.operators import export, export_run, task_try
+from airflow_provider_ee.operators import base, export_run, task_try
 from airflow_provider_ee.triggers import operation
 
 pytestmark = pytest.mark.explores
@@ -116,7 +116,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the trigger knows whose the operation is",
-        export,
+        base,
         "owner=task_try.names._asdict() if self.cancel_on_kill else None,",
         "owner=None,",
         MARKS,
@@ -170,7 +170,7 @@ MUTATIONS = [
     ),
     Mutation(
         "Airflow itself ends a wait that no triggerer ends",
-        export,
+        base,
         "timeout = None if left is None else timedelta(seconds=left) + self.deferral_backstop",
         "timeout = None",
         ("die",),
@@ -179,7 +179,7 @@ MUTATIONS = [
     ),
     Mutation(
         "what Airflow itself ends is cancelled",
-        export,
+        base,
         "return self._break_off(context, end)",
         "raise end",
         ("die",),
@@ -206,7 +206,7 @@ MUTATIONS = [
     ),
     Mutation(
         "and without a memory it is known from the XCom",
-        export,
+        base,
         "run.break_off(end, name)",
         "run.break_off(end, None)",
         ("trigger breaks",),

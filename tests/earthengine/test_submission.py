@@ -180,7 +180,7 @@ class Task:
         return Submission(self.service, self.memory, self.clock, attempt, **options)
 
     def start(self, try_number: int = 1, generation: int = 2, **options: Any) -> Any:
-        return self.submission(try_number, generation, **options).start(self.request)
+        return self.submission(try_number, generation, **options).start(lambda: self.request)
 
     def marked(self, generation: int, number: int, key: str = "") -> str:
         return f"text--{key or self.key}-{generation}-{number}"
@@ -213,7 +213,7 @@ def task() -> Task:
 
 def test_a_first_try_is_one_request_and_nothing_else(task: Task) -> None:
     submission = task.submission()
-    operation = submission.start(task.request)
+    operation = submission.start(lambda: task.request)
     assert task.service.calls == ["POST"]
     assert task.service.sent == [{"expression": {}, "description": task.marked(2, 0), "requestId": f"{KEY}-2-0"}]
     assert submission.operation == operation
@@ -251,7 +251,7 @@ def test_a_name_that_cannot_be_stored_is_no_failure(task: Task, caplog: pytest.L
 def test_a_lost_answer_is_followed_by_the_same_id_which_leads_to_the_operation(task: Task) -> None:
     task.service.answers = ["lost"]
     submission = task.submission()
-    operation = submission.start(task.request)
+    operation = submission.start(lambda: task.request)
     assert task.service.ids == [f"{KEY}-2-0"] * 2
     assert len(task.service.operations) == 1
     assert operation.name == task.service.operations[0]["name"]
@@ -422,7 +422,7 @@ def test_what_was_started_is_found_for_a_task_that_gives_up(task: Task) -> None:
     task.service.answers = ["lost", *[TransientError("503")] * 9]
     submission = task.submission(repeats=1)
     with pytest.raises(TransientError):
-        submission.start(task.request)
+        submission.start(lambda: task.request)
     found = submission.find_unanswered()
     assert found
     assert found.name == task.service.operations[0]["name"]
@@ -432,7 +432,7 @@ def test_nothing_is_looked_for_when_every_request_was_answered(task: Task) -> No
     submission = task.submission()
     task.service.answers = [RequestError("400")]
     with pytest.raises(RequestError):
-        submission.start(task.request)
+        submission.start(lambda: task.request)
     assert submission.find_unanswered() is None
     assert task.service.calls == ["POST"]
 
@@ -443,7 +443,7 @@ def test_what_the_memory_names_is_told_though_it_cannot_be_looked_at(task: Task)
     task.service.get_operation = lambda name: (_ for _ in ()).throw(TransientError("503"))  # type: ignore[method-assign]
     submission = task.submission(2)
     with pytest.raises(TransientError):
-        submission.start(task.request)
+        submission.start(lambda: task.request)
     found = submission.find_unanswered()
     assert found
     assert (found.name, found.done) == (name, False)
@@ -454,7 +454,7 @@ def test_a_memory_that_cannot_be_read_does_not_hide_what_was_started(task: Task)
     task.memory.read = lambda: (_ for _ in ()).throw(TransientError("no store"))  # type: ignore[method-assign]
     submission = task.submission(2)
     with pytest.raises(TransientError, match="no store"):
-        submission.start(task.request)
+        submission.start(lambda: task.request)
     found = submission.find_unanswered()
     assert found
     assert found.name == name
@@ -469,7 +469,7 @@ def test_a_name_in_memory_costs_one_request(task: Task, state: str) -> None:
     name = task.service.has(task.marked(2, 0), state)["name"]
     task.remembers(name)
     submission = task.submission(2)
-    assert submission.start(task.request).name == name
+    assert submission.start(lambda: task.request).name == name
     assert submission.adopted
     assert task.service.calls == ["GET"]
 
@@ -552,8 +552,8 @@ def test_another_export_follows_an_adopted_one_that_was_cancelled(task: Task) ->
     name = task.service.has(task.marked(2, 0), "RUNNING")["name"]
     task.remembers(name)
     submission = task.submission(2)
-    submission.start(task.request)
-    assert submission.start_another(task.request).name != name
+    submission.start(lambda: task.request)
+    assert submission.start_another(lambda: task.request).name != name
     assert not submission.adopted
     assert task.service.ids == [f"{KEY}-2-1"]
 
@@ -612,7 +612,7 @@ def test_what_cannot_be_cancelled_any_more_is_no_failure(task: Task, refusal: Ex
 def test_the_late_request_of_a_cleared_try_is_cancelled_at_the_end(task: Task) -> None:
     task.start(1, 2)
     submission = task.submission(2, 4)
-    submission.start(task.request)
+    submission.start(lambda: task.request)
     late = task.service.has(task.marked(2, 1), "RUNNING")["name"]
     task.service.cancelled.clear()
     submission.cancel_leftovers()
@@ -624,7 +624,7 @@ def test_the_late_request_of_a_cleared_try_is_cancelled_at_the_end(task: Task) -
 def test_a_request_that_may_still_arrive_is_waited_for(task: Task) -> None:
     task.remembers(None, generation=2)
     submission = task.submission(2, 4)
-    submission.start(task.request)
+    submission.start(lambda: task.request)
     late = task.service.has(task.marked(2, 0), "RUNNING", listed_in=40.0)["name"]
     submission.cancel_leftovers()
     assert task.service.cancelled == [late]
@@ -633,7 +633,7 @@ def test_a_request_that_may_still_arrive_is_waited_for(task: Task) -> None:
 
 def test_a_task_that_was_never_cleared_does_not_look_for_leftovers(task: Task) -> None:
     for one in (task.submission(1), task.submission(2)):
-        one.start(task.request)
+        one.start(lambda: task.request)
         task.service.calls.clear()
         one.cancel_leftovers()
         assert task.service.calls == []
@@ -799,7 +799,7 @@ def test_a_replaced_try_knows_what_it_has_started_and_leaves_it_to_the_next(task
     export = task.service.export
     task.service.export = lambda kind, body: (setattr(task.memory, "replaced", True), export(kind, body))[1]  # type: ignore[method-assign]
     with pytest.raises(SupersededError):
-        submission.start(task.request)
+        submission.start(lambda: task.request)
     assert submission.operation
     submission.stand_aside()
     assert task.service.cancelled == []
@@ -810,7 +810,7 @@ def test_a_replaced_try_cancels_its_own_when_the_next_has_started_another(
     task: Task, generation: int, number: int
 ) -> None:
     submission = task.submission()
-    own = submission.start(task.request).name
+    own = submission.start(lambda: task.request).name
     task.service.has(task.marked(generation, number), "RUNNING")
     submission.stand_aside()
     assert task.service.cancelled == [own]
