@@ -74,13 +74,16 @@ def start_emulator() -> Iterator[str]:
 
 def airflow_environment(emulator_url: str, port: int) -> dict[str, str]:
     """An Airflow of its own, connected to the emulator."""
-    home = HOME / "airflow"
+    home, dags = HOME / "airflow", HOME / "dags"
     home.mkdir()
+    dags.mkdir()  # the other examples would be scheduled as well
+    for name in (f"{DAG_ID}.py", "ndvi.json"):
+        shutil.copy(PROJECT / "example_dags" / name, dags)
     extra = {"project": "demo-project", "api_endpoint": emulator_url, "anonymous": True}
     return environment(
         home,
         port,
-        dags=PROJECT / "example_dags",
+        dags=dags,
         connections={"earth_engine_default": extra},
         AIRFLOW__CORE__PARALLELISM="2",
         AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL="5",
