@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -25,15 +26,10 @@ def read_body(body: bytes, message: str) -> dict[str, Any]:
     if len(body) > MAX_BODY_BYTES:
         raise ServiceError(400, f"Request payload size exceeds the limit: {MAX_BODY_BYTES} bytes.")
     try:
-        request = json.loads(body or b"{}", parse_constant=_refuse_constant)
+        request = _parsed(body)
+        _validator(message)(request)
     except RecursionError:
         raise ServiceError(400, "Invalid JSON payload received. Message too deep.") from None
-    except ValueError as error:
-        raise ServiceError(400, f"Invalid JSON payload received. {error}.") from None
-    if not isinstance(request, dict):
-        raise ServiceError(400, "Invalid JSON payload received. Expected a JSON object.")
-    try:
-        _validator(message)(request)
     except JsonSchemaValueException as error:
         raise ServiceError(400, _in_words(error)) from None
     for key, value in (request.get("expression") or {}).get("values", {}).items():
@@ -42,6 +38,36 @@ def read_body(body: bytes, message: str) -> dict[str, Any]:
                 400, f"Invalid value at 'expression.values[{key}]': nested deeper than {MAX_DEPTH}."
             )
     return request
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        text = body.decode()
+        request = json.loads(
+            text or "{}", parse_constant=_refuse_constant, parse_float=_finite(float), parse_int=_finite(int)
+        )
+        if "\\u" in text:  # only so can half a character get in
+            json.dumps(request, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ServiceError(
+            400, "Invalid JSON payload received. A string holds half of a surrogate pair; send both halves."
+        ) from None
+    except ValueError as error:
+        raise ServiceError(400, f"Invalid JSON payload received. {error}.") from None
+    if not isinstance(request, dict):
+        raise ServiceError(400, "Invalid JSON payload received. Expected a JSON object.")
+    return request
+
+
+def _finite(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """Reads numbers, but none so large that it would be infinite in double precision."""
+
+    def read(text: str) -> float:
+        if math.isinf(float(text)):
+            raise ValueError(f"Number out of range: {text[:20]}")
+        return kind(text)
+
+    return read
 
 
 @cache

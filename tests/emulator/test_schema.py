@@ -23,7 +23,9 @@ def refused(body: bytes, message: str) -> str:
     return refusal.value.message
 
 
-@pytest.mark.parametrize("flags", [{}, {"overwrite": True}, {"append": True}, {"overwrite": True, "append": False}])
+@pytest.mark.parametrize(
+    "flags", [{}, {"overwrite": True}, {"append": True}, {"overwrite": True, "append": False}]
+)
 def test_a_table_is_overwritten_or_appended_to(flags: dict[str, bool]) -> None:
     body = bigquery(**flags)
     assert read_body(body, "ExportTableRequest") == json.loads(body)
@@ -32,3 +34,23 @@ def test_a_table_is_overwritten_or_appended_to(flags: dict[str, bool]) -> None:
 def test_a_table_is_not_overwritten_and_appended_to() -> None:
     message = refused(bigquery(overwrite=True, append=True), "ExportTableRequest")
     assert "bigqueryDestination' (oneof), only one of its fields may be set" in message
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + "0" * 400, "9" * 5000])
+def test_numbers_beyond_double_precision_are_refused(number: str) -> None:
+    body = f'{{"expression": {{"result": "0", "values": {{"0": {{"constantValue": {number}}}}}}}}}'
+    message = refused(body.encode(), "ComputeValueRequest")
+    assert message.startswith("Invalid JSON payload received. Number out of range: ")
+
+
+@pytest.mark.parametrize("text", [b'"\\ud800"', b'"a\\uDFFFb"', b'"\xed\xa0\x80"', b'"\xff"'])
+@pytest.mark.parametrize(
+    "where", [b'{"requestId": %s}', b"{%s: 1}", b'{"expression": {"values": {"0": {"constantValue": [%s]}}}}']
+)
+def test_text_is_made_of_whole_characters(text: bytes, where: bytes) -> None:
+    assert refused(where % text, "ExportImageRequest").startswith("Invalid JSON payload received. ")
+
+
+def test_pairs_of_surrogates_are_characters() -> None:
+    body = b'{"expression": {"values": {"0": {"constantValue": "\\ud83d\\ude00"}}}}'
+    assert read_body(body, "ComputeValueRequest")["expression"]["values"]["0"]["constantValue"] == "😀"
