@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,9 @@ from airflow_provider_ee.emulator.evaluation.projection import Grid
 from airflow_provider_ee.emulator.evaluation.reading import BLOCK, read, tiles
 from airflow_provider_ee.emulator.export_grid import grid_of
 from airflow_provider_ee.emulator.geotiff import GeoTiff
-
-Report = Callable[[int, int], None]
+from airflow_provider_ee.emulator.operations import Report
+from airflow_provider_ee.emulator.output_files import written
+from airflow_provider_ee.emulator.stored_json import dumps, storable
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,8 @@ def export_image(request: Mapping[str, Any], *, catalog: Catalog, output: Path, 
             for path, part in _parts(destination, grid, options)
         ]
         _write(files, image, datasets, report)
-        written = _publish(files, options, destination, image)
-    return ExportedImage(written, (destination.uri,), grid.width * grid.height, grid.width, grid.height)
+        published = _publish(files, options, destination, image)
+    return ExportedImage(published, (destination.uri,), grid.width * grid.height, grid.width, grid.height)
 
 
 def _common_type(image: Image) -> PixelType:
@@ -174,7 +173,5 @@ def _publish(
 def _write_properties(destination: Destination, image: Image) -> None:
     derived = ("system:id", "system:index")
     properties = {name: value for name, value in image.properties.items() if name not in derived}
-    path = destination.file().with_suffix(".json")
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    temporary.write_text(json.dumps(properties, indent=2, default=str) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with written(destination.file(suffix=".json")) as file:
+        file.write(dumps(storable(properties), indent=2) + "\n")

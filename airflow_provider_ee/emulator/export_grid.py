@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ def grid_of(request: Mapping[str, Any], image: Image) -> Grid:
     """The grid that the pixels are written on."""
     given = request.get("grid") or {}
     grid = _from_request(given, image) if given else _from_image(image)
-    _require_at_most(number(request.get("maxPixels"), _DEFAULT_MAX_PIXELS), grid)
+    _require_few_pixels(number(request.get("maxPixels"), _DEFAULT_MAX_PIXELS), grid)
     return grid
 
 
@@ -79,12 +80,14 @@ def _projection_of(image: Image) -> Projection:
 def _affine(given: Mapping[str, Any]) -> Affine:
     names = ("scaleX", "shearX", "translateX", "shearY", "scaleY", "translateY")
     transform = Affine(*(float(given.get(name, 0)) for name in names))
+    if not all(map(math.isfinite, transform)):
+        raise EvaluationError("grid.affineTransform must be made of finite numbers.")
     if transform.is_degenerate:
         raise EvaluationError("grid.affineTransform must have a scaleX and a scaleY other than zero.")
     return transform
 
 
-def _require_at_most(limit: int, grid: Grid) -> None:
+def _require_few_pixels(limit: int, grid: Grid) -> None:
     pixels = grid.width * grid.height
     if pixels > limit:
         raise EvaluationError(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +16,7 @@ from rasterio.windows import Window
 from airflow_provider_ee.emulator.evaluation.image import Band, Pixels
 from airflow_provider_ee.emulator.evaluation.projection import Grid, parse_crs
 from airflow_provider_ee.emulator.evaluation.reading import BLOCK
+from airflow_provider_ee.emulator.output_files import placing, temporary_beside
 
 _COMPRESSION = {"compress": "deflate", "zlevel": 1, "num_threads": "all_cpus", "bigtiff": "if_safer"}
 
@@ -36,7 +36,7 @@ class GeoTiff:
         self._no_data = no_data
         self._keep_mask = keep_mask
         self._masked_pixels = 0
-        self._temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+        self._temporary = temporary_beside(path)
         self._temporary_mask = _mask_of(self._temporary)
 
     def __enter__(self) -> GeoTiff:
@@ -45,13 +45,15 @@ class GeoTiff:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for path in (self._temporary, self._temporary_mask):
-            path.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):
+            for path in (self._temporary, self._temporary_mask):
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Holds the file open while its tiles are written."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with placing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             self._dataset = stack.enter_context(self._create(self._temporary, self._dtype, self._no_data))
             self._dataset.descriptions = self._names
@@ -91,7 +93,8 @@ class GeoTiff:
             self._temporary_mask.replace(_mask_of(self.path))
         else:
             _mask_of(self.path).unlink(missing_ok=True)
-        self._temporary.replace(self.path)
+        with placing(self.path):
+            self._temporary.replace(self.path)
         return self.path
 
     def _create(self, path: Path, dtype: np.dtype, no_data: float | None) -> rasterio.io.DatasetWriter:

@@ -41,7 +41,7 @@ def _read(path: Path, modified: int) -> FeatureCollection:
             raise ValueError(f"its type is {described['type']}")
         features = [_feature(each, number) for number, each in enumerate(described["features"])]
         return FeatureCollection(tuple(features), described.get("properties") or {})
-    except (ValueError, TypeError, LookupError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise EvaluationError(
             f"Collection.loadTable: '{path.name}' is not a GeoJSON FeatureCollection: {error}."
         ) from None
@@ -56,11 +56,13 @@ def _feature(described: Mapping[str, Any], number: int) -> Feature:
 
 def _geometry(described: Mapping[str, Any] | None) -> Geometry | None:
     """The geometry that GeoJSON describes, with geodesic edges where it does not say otherwise."""
-    if described is None or not described["coordinates"]:
+    if described is None:
         return None
     constructor = _CONSTRUCTORS.get(described["type"])
     if constructor is None:
         raise EvaluationError(f"Collection.loadTable: a geometry of type '{described['type']}' is not emulated.")
+    if not described["coordinates"]:
+        return None
     coordinates = _flat(described["coordinates"])
     if "Point" in described["type"]:
         return constructor(coordinates)
@@ -71,6 +73,8 @@ def _flat(coordinates: Any) -> Any:
     """Coordinates without heights, which Earth Engine does not have."""
     if not isinstance(coordinates, list):
         raise ValueError(f"{coordinates!r} is no coordinate")
+    if not coordinates:
+        raise ValueError("a point, line or ring has no coordinates")
     if isinstance(coordinates[0], (int, float)):
         return coordinates[:2]
     return [_flat(each) for each in coordinates]

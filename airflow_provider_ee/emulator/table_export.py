@@ -15,7 +15,8 @@ from airflow_provider_ee.emulator.evaluation.footprint import Geometry
 from airflow_provider_ee.emulator.evaluation.registry import type_name
 from airflow_provider_ee.emulator.evaluation.values import Feature
 from airflow_provider_ee.emulator.export_grid import number
-from airflow_provider_ee.emulator.table_files import Report, Table, write_bigquery, write_csv, write_geojson
+from airflow_provider_ee.emulator.operations import Report
+from airflow_provider_ee.emulator.table_files import Table, write_bigquery, write_csv, write_geojson
 
 _WRITERS = {"CSV": (write_csv, ".csv"), "GEO_JSON": (write_geojson, ".geojson")}
 
@@ -37,7 +38,7 @@ def export_table(request: Mapping[str, Any], catalog: Catalog, output: Path, rep
     file_format = _file_format(request)
     collection = evaluate_table(request["expression"], catalog)
     features = [_feature(each) for each in collection.elements]
-    _require_at_most(number(request.get("maxVertices"), 0), features)
+    _require_few_vertices(number(request.get("maxVertices"), 0), features)
     table = Table.of(features, request.get("selectors"))
     if "bigqueryExportOptions" in request:
         options = request["bigqueryExportOptions"]["bigqueryDestination"]
@@ -75,11 +76,11 @@ def _feature(element: Any) -> Feature:
     return element
 
 
-def _require_at_most(vertices: int, features: list[Feature]) -> None:
-    for feature in features if vertices else ():
+def _require_few_vertices(most: int, features: list[Feature]) -> None:
+    for feature in features if most else ():
         if isinstance(feature.geometry, Geometry):
             found = sum(len(path.vertices) for part in feature.geometry.parts for path in part)
-            if found > vertices:
+            if found > most:
                 raise EvaluationError(
                     f"maxVertices: cutting a geometry of {found} vertices is not emulated; simplify it."
                 )

@@ -7,17 +7,18 @@ import json
 import re
 import shutil
 import threading
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.geojson import to_wgs84_geojson
-from airflow_provider_ee.emulator.evaluation.registry import type_name
 from airflow_provider_ee.emulator.evaluation.values import Feature
+from airflow_provider_ee.emulator.operations import Report
+from airflow_provider_ee.emulator.output_files import written
+from airflow_provider_ee.emulator.stored_json import dumps, storable, storable_value
 
 INDEX = "system:index"
 GEOMETRY = ".geo"
@@ -25,9 +26,8 @@ GEOMETRY = ".geo"
 _NOWHERE = {"type": "MultiPoint", "coordinates": []}
 _BIGQUERY_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
 _BIGQUERY_GEOMETRY = "geo"
-_APPENDING = threading.Lock()
-
-Report = Callable[[int, int], None]
+_APPENDING: dict[str, threading.Lock] = {}
+"""A lock for each table that is appended to: of two that append at once, neither must lose the other's rows."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ def write_csv(path: Path, table: Table, report: Report) -> None:
 
     def cell(feature: Feature, name: str) -> str:
         if name == GEOMETRY:
-            return json.dumps(table.geometry(feature) or _NOWHERE, separators=(",", ":"))
+            return dumps(table.geometry(feature) or _NOWHERE, separators=(",", ":"))
         return _as_text(name, feature.properties.get(name))
 
-    with _written(path) as file:
-        lines = csv.writer(file, lineterminator="\n")
+    with written(path) as file:
+        lines = csv.writer(_Lines(file), lineterminator=_Lines.END)
         lines.writerow(table.columns)
         for feature in _reported(table, report):
             lines.writerow([cell(feature, name) for name in table.columns])
@@ -74,12 +74,13 @@ def write_csv(path: Path, table: Table, report: Report) -> None:
 
 def write_geojson(path: Path, table: Table, report: Report, properties: dict[str, Any] | None = None) -> None:
     """A FeatureCollection with a feature a line; ``properties`` are those of the collection."""
-    with _written(path) as file:
-        beginning = {"type": "FeatureCollection", **({"properties": properties} if properties else {})}
-        file.write(json.dumps(beginning)[:-1] + ', "features": [')
+    with written(path) as file:
+        about = {"properties": storable(properties)} if properties else {}
+        beginning = {"type": "FeatureCollection", **about}
+        file.write(dumps(beginning)[:-1] + ', "features": [')
         for number, feature in enumerate(_reported(table, report)):
             file.write(",\n" if number else "\n")
-            file.write(json.dumps(_described(table, feature)))
+            file.write(dumps(_described(table, feature)))
         file.write("\n]}\n")
 
 
@@ -88,24 +89,36 @@ def write_bigquery(path: Path, table: Table, report: Report, *, overwrite: bool,
 
     :raises EvaluationError: if the table exists and neither flag allows that, or if columns do not fit.
     """
-    if GEOMETRY in table.properties or _BIGQUERY_GEOMETRY in table.properties:
-        raise EvaluationError("BigQuery: 'geo' is the column of the geometry; rename the property.")
     # BigQuery allows no colon in a name, so that the index cannot be a column of it.
     properties = [name for name in table.properties if not name.startswith("system:")]
-    for name in properties:
-        if not _BIGQUERY_COLUMN.fullmatch(name):
-            raise EvaluationError(f"BigQuery: '{name}' cannot be the name of a column; rename the property.")
+    _require_columns(properties)
     columns = [*properties, *([_BIGQUERY_GEOMETRY] if GEOMETRY in table.columns else [])]
-    with _APPENDING, _written(path) as file:
+    appending = _APPENDING.setdefault(str(path), threading.Lock()) if append else nullcontext()
+    with appending, written(path) as file:
         if path.exists() and not (overwrite or append):
             raise EvaluationError(f"BigQuery: The table {path.stem} already exists; set overwrite or append.")
         if path.exists() and append:
             _copy_rows(path, file, columns)
         for feature in _reported(table, report):
-            row = {name: _as_json(name, feature.properties.get(name)) for name in properties}
+            row = {name: storable_value(name, feature.properties.get(name)) for name in properties}
             if GEOMETRY in table.columns:
                 row[_BIGQUERY_GEOMETRY] = table.geometry(feature)
-            file.write(json.dumps(row) + "\n")
+            file.write(dumps(row) + "\n")
+
+
+def _require_columns(names: Sequence[str]) -> None:
+    """Raises EvaluationError unless properties can be columns of BigQuery, which does not tell case apart."""
+    taken: dict[str, str] = {}
+    for name in names:
+        if name.lower() == _BIGQUERY_GEOMETRY:
+            raise EvaluationError(f"BigQuery: 'geo' is the column of the geometry; rename the property '{name}'.")
+        if not _BIGQUERY_COLUMN.fullmatch(name):
+            raise EvaluationError(f"BigQuery: '{name}' cannot be the name of a column; rename the property.")
+        other = taken.setdefault(name.lower(), name)
+        if other != name:
+            raise EvaluationError(
+                f"BigQuery: The columns '{other}' and '{name}' differ only in case; rename one of the properties."
+            )
 
 
 def _copy_rows(path: Path, file: IO[str], columns: Sequence[str]) -> None:
@@ -119,17 +132,17 @@ def _copy_rows(path: Path, file: IO[str], columns: Sequence[str]) -> None:
         shutil.copyfileobj(existing, file)
 
 
-@contextmanager
-def _written(path: Path) -> Iterator[IO[str]]:
-    """A file that gets its name when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+class _Lines:
+    """Ends lines as the service does, yet lets the writer quote a lone carriage return, which ends lines too."""
+
+    END = "\r\n"
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, line: str) -> int:
+        """Write a row."""
+        return self._file.write(line.removesuffix(self.END) + "\n")
 
 
 def _reported(table: Table, report: Report) -> Iterator[Feature]:
@@ -143,31 +156,16 @@ def _described(table: Table, feature: Feature) -> dict[str, Any]:
     if INDEX in table.columns:
         described["id"] = feature.index
     described["properties"] = {
-        name: _as_json(name, feature.properties[name]) for name in table.properties if name in feature.properties
+        name: storable_value(name, feature.properties[name])
+        for name in table.properties
+        if name in feature.properties
     }
     return described
 
 
-def _as_json(name: str, value: Any) -> Any:
-    """A value that a file can hold.
-
-    :raises EvaluationError: if it can hold none such.
-    """
-    if isinstance(value, list):
-        return [_as_json(name, each) for each in value]
-    if isinstance(value, dict):
-        return {key: _as_json(name, each) for key, each in value.items()}
-    if value is not None and not isinstance(value, (bool, int, float, str)):
-        raise EvaluationError(
-            f"The property '{name}' holds a {type_name(type(value))}, which a table cannot; make it a number or "
-            "text."
-        )
-    return value if not isinstance(value, float) or abs(value) < float("inf") else None
-
-
 def _as_text(name: str, value: Any) -> str:
     """A value in a cell of a CSV file: text as it is, nothing for null, all else as JSON."""
-    value = _as_json(name, value)
+    value = storable_value(name, value)
     if value is None or isinstance(value, str):
         return value or ""
-    return json.dumps(value)
+    return dumps(value)

@@ -96,6 +96,8 @@ def test_a_grid_in_wkt(workplace: Workplace, scene: ee.Image) -> None:
             {"crsCode": "EPSG:99999999"},
             "Projection: The CRS of a map projection could not be parsed. (Error code: 3)",
         ),
+        ({"affineTransform": {"scaleX": "Infinity", "scaleY": 1}}, "must be made of finite numbers."),
+        ({"affineTransform": {"scaleX": 1, "scaleY": 1, "shearX": "NaN"}}, "must be made of finite numbers."),
         ({"affineTransform": {}}, "grid.affineTransform must have a scaleX and a scaleY other than zero."),
         ({"dimensions": {"width": 0, "height": 3}}, "grid.dimensions must have a width and a height above zero"),
         ({"affineTransform": None}, "grid.affineTransform is missing"),

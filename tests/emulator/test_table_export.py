@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import ee
+import numpy as np
 import pytest
-from evaluation_support import UTM, Workplace, serialized
+from evaluation_support import UTM, Workplace, grid, serialized
 
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+from airflow_provider_ee.emulator.evaluation.geojson import to_geojson
 from airflow_provider_ee.emulator.table_export import export_table
 
 SQUARE = [[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]]
@@ -99,6 +104,14 @@ def test_selectors_choose_and_order_the_columns(workplace: Workplace) -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["a\rb", "a\nb", "a\r\nb", "\r", " a", "'"])
+def test_a_cell_may_hold_any_end_of_line(workplace: Workplace, text: str) -> None:
+    collection = ee.FeatureCollection([ee.Feature(None, {"text": text, f"na{text}me": 1})])
+    export(workplace, collection, **files())
+    (row,) = rows(workplace)
+    assert (row["text"], row[f"na{text}me"]) == (text, "1")
+
+
 def test_an_empty_collection_is_an_empty_table(workplace: Workplace) -> None:
     export(workplace, ee.FeatureCollection([]), **files())
     assert written(workplace, "gs/bucket/folder/table.csv") == "system:index,.geo\n"
@@ -165,6 +178,60 @@ def test_an_asset_is_loaded_again(workplace: Workplace) -> None:
     assert [row["number"] for row in rows(workplace)] == ["7"]
 
 
+def test_a_ring_is_stored_as_a_line(workplace: Workplace) -> None:
+    ring = ee.Geometry.LinearRing(SQUARE[0])
+    export(workplace, ee.FeatureCollection([ee.Feature(ring)]), **asset())
+    (feature,) = workplace.catalog.table("projects/p/assets/f/table").elements
+    assert to_geojson(feature.geometry) == {"type": "LineString", "coordinates": SQUARE[0]}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (lambda: ee.Date(0), "The property 'season' holds a Date, which cannot be stored"),
+        (lambda: ee.Geometry.Point([0, 0]), "The property 'season' holds a Geometry, which cannot be stored"),
+    ],
+)
+def test_properties_of_an_asset_load_again_or_are_refused(workplace: Workplace, value: Any, message: str) -> None:
+    fails(workplace, features().set("season", value()), message, **asset())
+    with pytest.raises(EvaluationError) as failure:
+        workplace.export(ee.Image(1).set("season", value()), grid=grid(1, 1), **asset())
+    assert message in failure.value.message
+
+
+def test_a_number_that_is_not_finite_is_stored_as_null(workplace: Workplace) -> None:
+    workplace.add_image("scene", {"B": np.ones((1, 1))})
+    (workplace.assets / "scene.json").write_text('{"a": Infinity, "b": [NaN], "c": 1}')
+    scene = ee.Image("scene")
+    workplace.export(scene, **asset())
+    sidecar = json.loads(written(workplace, "assets/p/f/table.json"), parse_constant=pytest.fail)
+    assert sidecar == {"a": None, "b": [None], "c": 1}
+    export(workplace, features().copyProperties(scene), **asset("projects/p/assets/other"))
+    table = json.loads(written(workplace, "assets/p/other.geojson"), parse_constant=pytest.fail)
+    assert table["properties"] == {"a": None, "b": [None], "c": 1}
+
+
+@pytest.mark.parametrize(
+    ("geometry", "message"),
+    [
+        ({"type": "Polygon", "coordinates": [[]]}, "a point, line or ring has no coordinates"),
+        ({"type": "MultiPolygon", "coordinates": [[]]}, "a point, line or ring has no coordinates"),
+        (
+            {"type": "GeometryCollection", "geometries": []},
+            "a geometry of type 'GeometryCollection' is not emulated.",
+        ),
+        ({"type": "Polygon", "coordinates": ["x"]}, "'x' is no coordinate"),
+    ],
+)
+def test_geometries_that_are_not_loaded(workplace: Workplace, geometry: Any, message: str) -> None:
+    table = {"type": "FeatureCollection", "features": [{"type": "Feature", "geometry": geometry}]}
+    workplace.assets.mkdir()
+    (workplace.assets / "table.geojson").write_text(json.dumps(table))
+    with pytest.raises(EvaluationError) as failure:
+        workplace.catalog.table("table")
+    assert message in failure.value.message
+
+
 def test_an_asset_is_overwritten_only_where_the_request_says_so(workplace: Workplace) -> None:
     export(workplace, features(), **asset())
     fails(workplace, features().limit(1), "Cannot overwrite asset 'projects/p/assets/f/table'.", **asset())
@@ -223,10 +290,53 @@ def test_an_existing_bigquery_table_is_replaced_or_appended_to_or_left_alone(wor
     assert numbers() == [2.5]
 
 
-@pytest.mark.parametrize("name", ["a:b", "1st", "two words", "x" * 301, "geo"])
+@pytest.mark.parametrize("name", ["a:b", "1st", "two words", "x" * 301])
 def test_names_that_bigquery_does_not_take(workplace: Workplace, name: str) -> None:
     collection = ee.FeatureCollection([ee.Feature(None, {name: 1})])
     fails(workplace, collection, "rename the property.", **bigquery())
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["Area", "area"], "The columns 'Area' and 'area' differ only in case; rename one of the properties."),
+        (["geo"], "'geo' is the column of the geometry; rename the property 'geo'."),
+        (["GEO"], "'geo' is the column of the geometry; rename the property 'GEO'."),
+    ],
+)
+def test_columns_that_bigquery_cannot_tell_apart(workplace: Workplace, names: list[str], message: str) -> None:
+    collection = ee.FeatureCollection([ee.Feature(None, dict.fromkeys(names, 1))])
+    fails(workplace, collection, message, **bigquery())
+
+
+def test_of_rows_that_are_appended_at_once_none_is_lost(workplace: Workplace) -> None:
+    together = threading.Barrier(2)
+    one = ee.FeatureCollection([ee.Feature(None, {"number": 1})])
+    request = {"expression": serialized(one), "selectors": ["number"], **bigquery(append=True)}
+
+    def append(_: int) -> None:
+        together.wait(10)
+        export_table(request, workplace.catalog, workplace.output, lambda done, total: time.sleep(0.05))
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(append, range(8)))
+    assert len(lines(workplace)) == 8
+
+
+def test_a_table_is_not_held_up_by_one_that_is_appended_to(workplace: Workplace) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(done: int, total: int) -> None:
+        reached.set()
+        assert go_on.wait(10)
+
+    request = {"expression": serialized(features()), **bigquery(append=True)}
+    with ThreadPoolExecutor(1) as threads:
+        held = threads.submit(export_table, request, workplace.catalog, workplace.output, hold)
+        assert reached.wait(10)
+        export(workplace, features(), **bigquery(table="p.d.other", append=True))
+        go_on.set()
+        held.result(10)
 
 
 @pytest.mark.parametrize("file_format", ["KML", "KMZ", "SHP", "TF_RECORD_TABLE", None])
@@ -254,7 +364,7 @@ def test_a_feature_view_is_not_emulated(workplace: Workplace) -> None:
         ),
         (
             lambda: features().map(lambda each: each.set("when", ee.Date(0))),
-            "The property 'when' holds a Date, which a table cannot",
+            "The property 'when' holds a Date, which cannot be stored",
         ),
         (lambda: ee.FeatureCollection([ee.Feature(features().merge(features()).geometry())]), "The outline of"),
     ],

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import WGS84, Footprint, Geometry, Path, Polygon
@@ -25,6 +28,8 @@ def to_geojson(footprint: Footprint | None) -> dict[str, Any]:
 def to_wgs84_geojson(footprint: Footprint | None) -> dict[str, Any]:
     """A geometry in longitudes and latitudes; edges that are bent there get points on their way."""
     geometry = _geometry(footprint)
+    if geometry.kind == "LinearRing":  # GeoJSON has none
+        geometry = replace(geometry, kind="LineString")
     if geometry.crs == WGS84:
         return to_geojson(geometry)
     return to_geojson(Geometry(geometry.kind, WGS84, tuple(geometry.polygons(WGS84)), geodesic=False))
@@ -50,5 +55,7 @@ def _coordinates(kind: str, parts: tuple[Polygon, ...]) -> Any:
 
 
 def _points(path: Path) -> list[list[float]]:
+    if not np.isfinite(path.vertices).all():
+        raise EvaluationError("Geometry: A coordinate is not finite; use smaller numbers, or another projection.")
     points: list[list[float]] = path.vertices.tolist()
     return [*points, points[0]] if path.closed else points

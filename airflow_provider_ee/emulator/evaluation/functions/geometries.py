@@ -49,7 +49,8 @@ def linear_ring(
 ) -> Geometry:
     """A line that ends where it starts."""
     points = _points(coordinates)
-    return _geometry("LinearRing", [[*points, points[0]]], crs, geodesic, closed=False)
+    ring = points if points[0] == points[-1] else [*points, points[0]]
+    return _geometry("LinearRing", [ring], crs, geodesic, closed=False)
 
 
 @algorithm("GeometryConstructors.Polygon")
