@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
@@ -22,6 +23,7 @@ from airflow_provider_ee.emulator.schema import MAX_BODY_BYTES
 from airflow_provider_ee.emulator.service import Service
 
 LOG_LENGTH = 100_000
+_LOG = logging.getLogger(__name__)
 _TRANSPORT = "airflow_provider_ee.transport"
 
 
@@ -77,8 +79,8 @@ class Front:
             call = Call(*found, user, dict(request.query_params), await _read(request))
             entry["description"] = await run_in_threadpool(self.service.description_of, call)
             response = await self._through_faults(call, entry["description"])
-        except ServiceError as error:
-            response = _refusal(error.code, error.message)
+        except Exception as error:
+            response = _refusal_of(error)
         entry["status"] = response.status_code
         response.headers["Date"] = formatdate(self.service.operations.now(), usegmt=True)
         return response
@@ -99,8 +101,8 @@ class Front:
         # A refusal is an answer like another: it too can be lost on its way.
         try:
             return JSONResponse(self.service.answer(call))
-        except ServiceError as error:
-            return _refusal(error.code, error.message)
+        except Exception as error:
+            return _refusal_of(error)
 
     async def _spoil(self, fault: Fault, answer: Response | None) -> Response | None:
         """What is answered instead, or None where the fault only takes time."""
@@ -193,6 +195,14 @@ async def _read(request: Request) -> bytes:
         if len(kept) <= MAX_BODY_BYTES:
             kept += chunk
     return bytes(kept)
+
+
+def _refusal_of(error: Exception) -> Response:
+    """The answer to a call that raised; what nobody has foreseen is answered in the service's form too."""
+    if isinstance(error, ServiceError):
+        return _refusal(error.code, error.message)
+    _LOG.error("A call could not be answered.", exc_info=error)
+    return _refusal(500, f"An internal error has occurred ({type(error).__name__}).")
 
 
 def _refusal(code: int, message: str) -> Response:

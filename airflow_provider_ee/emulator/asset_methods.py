@@ -18,6 +18,7 @@ from airflow_provider_ee.emulator.evaluation.dates import Date
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import Extent
 from airflow_provider_ee.emulator.evaluation.image import Band
+from airflow_provider_ee.emulator.evaluation.limits import computing
 from airflow_provider_ee.emulator.evaluation.pixel_type import Precision
 from airflow_provider_ee.emulator.paging import page_of
 from airflow_provider_ee.emulator.schema import read_body
@@ -49,7 +50,7 @@ class AssetMethods:
 
     def _list(self, call: Call) -> dict[str, Any]:
         if call.query.get("filter"):
-            raise ServiceError(501, "A filter of listAssets is not emulated.")
+            raise ServiceError(400, "A filter of listAssets is not emulated.")
         basic = call.query.get("view", "").startswith("BASIC")
         page = page_of(call.query, _BASIC_PAGE_SIZE if basic else _PAGE_SIZE)
         root = call.method.name == "listAssets"
@@ -70,7 +71,7 @@ class AssetMethods:
         if asset.type in ("FOLDER", "IMAGE_COLLECTION"):
             if self._catalog.children(call.resource):
                 raise ServiceError(400, f"Asset '{call.resource}' has children; delete them first.")
-            asset.place.rmdir()
+            _remove_folder(asset)
         for file in asset.files:
             file.unlink(missing_ok=True)
         with self._lock:
@@ -107,7 +108,8 @@ class AssetMethods:
 
     def _described(self, asset: Asset) -> dict[str, Any]:
         try:
-            return _outline(asset) | self._contents(asset)
+            with computing():
+                return _outline(asset) | self._contents(asset)
         except EvaluationError as error:
             raise ServiceError(400, error.message) from error
 
@@ -126,6 +128,16 @@ class AssetMethods:
         if own:
             contents["properties"] = own
         return contents | _times(properties)
+
+
+def _remove_folder(asset: Asset) -> None:
+    try:
+        asset.place.rmdir()
+    except OSError:
+        raise ServiceError(
+            400,
+            f"Asset '{asset.id}' holds files that are no assets, perhaps of an export that runs; delete it later.",
+        ) from None
 
 
 def _outline(asset: Asset) -> dict[str, Any]:
@@ -160,7 +172,7 @@ def _band(band: Band) -> dict[str, Any]:
 def _times(properties: Mapping[str, Any]) -> dict[str, str]:
     fields = {"startTime": "system:time_start", "endTime": "system:time_end"}
     return {
-        field: timestamp(Date.parse(properties[name]).millis / 1000)
+        field: timestamp(Date.parse(properties[name]).moment().timestamp())
         for field, name in fields.items()
         if properties.get(name) is not None
     }

@@ -30,7 +30,8 @@ from airflow_provider_ee.emulator.table_assets import read_table
 
 _PUBLIC = "projects/earthengine-public/assets/"
 _LEGACY = "projects/earthengine-legacy/assets/"
-_SEGMENT = re.compile(r"[A-Za-z0-9_:.-]*[A-Za-z0-9_-]")
+_SEGMENT = re.compile(r"[A-Za-z0-9_:.-]{0,219}[A-Za-z0-9_-]")  # with what follows it a file's name has 255 bytes
+_LONGEST_ID = 2000
 _CLOUD_NAME = re.compile(r"projects/([^/]+)/assets(?:/(.+))?")
 
 
@@ -123,7 +124,7 @@ class Catalog:
         """The paths, without an extension, at which an asset may lie."""
         bare = canonical_id(asset_id)
         segments = bare.split("/")
-        if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+        if len(bare) > _LONGEST_ID or not all(_SEGMENT.fullmatch(segment) for segment in segments):
             return []
         places = [self._directory.joinpath(*segments)]
         if bare.startswith("users/"):
@@ -191,7 +192,7 @@ def _properties(place: Path) -> dict[str, Any]:
         return {}
     try:
         properties = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise EvaluationError(f"Image.load: '{path.name}' is not JSON: {error}.") from None
     if not isinstance(properties, dict):
         raise EvaluationError(f"Image.load: '{path.name}' must hold an object of properties.")

@@ -14,6 +14,8 @@ from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 _ASSET_NAME = re.compile(r"projects/([^/]+)/assets/(.+)")
 _ASSET_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
 _BIGQUERY_TABLE = re.compile(r"((?:[^.]+\.)?[^.]+)\.([A-Za-z0-9_]+)\.([^.]+)")
+_LONGEST_NAME = 220  # 255, less what is added to it
+_LONGEST_PATH = 3000
 _LEGACY_NAME = re.compile(r"(?:users|projects)/.+")
 
 _ASSET_SUFFIXES = {".tif": (".tif.msk", ".json"), ".geojson": ()}
@@ -145,6 +147,10 @@ def _segment(value: Any, field: str, *, literal: bool = False) -> str:
     if not isinstance(value, str) or not value:
         raise EvaluationError(f"{field} must not be empty, nor any part of it between slashes.")
     segment: str = value.replace("%", "%25").replace("/", "%2F") if literal else value
+    if len(segment.encode()) > _LONGEST_NAME:
+        raise EvaluationError(
+            f"{field} holds a name of more than {_LONGEST_NAME} bytes, which no file can have; shorten it."
+        )
     if segment in (".", "..") or any(character in segment for character in "/\\\0"):
         raise EvaluationError(f"{field} must not hold '.' or '..' as a part, a backslash or a NUL character.")
     return segment
@@ -152,5 +158,13 @@ def _segment(value: Any, field: str, *, literal: bool = False) -> str:
 
 def _require_inside(folder: Path, output: Path) -> None:
     """Refuses a folder that symbolic links lead out of the output folder."""
-    if not folder.resolve().is_relative_to(output.resolve()):
+    if len(str(folder)) > _LONGEST_PATH:
+        raise EvaluationError(f"The destination has more than {_LONGEST_PATH} characters; shorten it.")
+    try:
+        resolved = folder.resolve()
+    except (OSError, RuntimeError):
+        raise EvaluationError(
+            f"The destination '{folder.name}' leads round in a circle of symbolic links; remove them."
+        ) from None
+    if not resolved.is_relative_to(output.resolve()):
         raise EvaluationError(f"The destination '{folder.name}' leads out of the emulator's output folder.")

@@ -20,11 +20,13 @@ from typing import Any
 
 from airflow_provider_ee.emulator.clock import Clock, timestamp
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+from airflow_provider_ee.emulator.evaluation.limits import computing
 
 CANCELLED = 1  # google.rpc.Code
 INTERNAL = 13
 
 _ID_CHARACTERS = string.ascii_uppercase + "234567"
+_MOST_SECONDS_TO_CLOSE = 10.0
 _STAGES = ("Create Local Files", "Write Files to Destination")
 
 Report = Callable[[int, int], None]
@@ -91,6 +93,10 @@ class Operation:
     def report(self, done: int, total: int) -> None:
         """Called by the work, in its own thread."""
         self.done_units, self.total_units = done, total
+        self.require_wanted()
+
+    def require_wanted(self) -> None:
+        """Raises AbortedError once it is cancelled."""
         if self.cancel_time is not None:
             raise AbortedError
 
@@ -185,12 +191,14 @@ class Operations:
         self._advancing = threading.Lock()
 
     def close(self) -> None:
-        """Abort what is running."""
+        """Abort what is running, and wait a while for it to end."""
         with self._lock:
             self._waiting.clear()
             for operation in self._active:
                 operation.cancel_time = self._clock.now()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+            running = [one.running for one in self._active if one.running]
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        wait((each for each in running if not each.cancelled()), _MOST_SECONDS_TO_CLOSE)
 
     def now(self) -> float:
         """The time that operations live in."""
@@ -340,7 +348,8 @@ class Operations:
 
     def _compute(self, operation: Operation, work: Work) -> None:
         try:
-            work(operation.report)
+            with computing(operation.require_wanted):
+                work(operation.report)
         finally:
             operation.finish_time = self._clock.now()
 

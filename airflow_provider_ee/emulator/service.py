@@ -9,6 +9,7 @@ import json
 import random
 import re
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from airflow_provider_ee.emulator.catalog import Catalog
 from airflow_provider_ee.emulator.errors import ServiceError
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.evaluator import evaluate
+from airflow_provider_ee.emulator.evaluation.limits import computing
 from airflow_provider_ee.emulator.export_kinds import KINDS, ExportKind, Exports
 from airflow_provider_ee.emulator.methods import installed_algorithms
 from airflow_provider_ee.emulator.operations import Operation, Operations
@@ -27,6 +29,7 @@ from airflow_provider_ee.emulator.schema import read_body
 from airflow_provider_ee.emulator.value_json import described
 
 MAX_PAGE_SIZE = 500
+MAX_COMPUTE_SECONDS = 300.0
 
 
 class Service:
@@ -77,7 +80,9 @@ class Service:
         """
         handler = self._handlers.get(call.method.name)
         if handler is None:
-            raise ServiceError(501, f"Method {call.method.name} is not emulated.")
+            # The official client sends what is answered with 501 again and again; it never waits by this method.
+            code = 501 if call.method.name == "operations.wait" else 400
+            raise ServiceError(code, f"Method {call.method.name} is not emulated.")
         return handler(call)
 
     def description_of(self, call: Call) -> str:
@@ -133,7 +138,8 @@ class Service:
         if not request.get("expression"):
             raise ServiceError(400, "Invalid argument: 'expression' is required.")
         try:
-            return {"result": described(evaluate(request["expression"], self._catalog))}
+            with computing(_Deadline(MAX_COMPUTE_SECONDS)):
+                return {"result": described(evaluate(request["expression"], self._catalog))}
         except EvaluationError as error:
             raise ServiceError(400, error.message) from error
 
@@ -182,6 +188,17 @@ class Service:
         return operation
 
 
+class _Deadline:
+    """Ends a computation that takes too long, when it is called."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def __call__(self) -> None:
+        if time.monotonic() > self._end:
+            raise EvaluationError("Computation timed out.")
+
+
 def _unwrapped(value: Any) -> Any:
     return value["value"] if isinstance(value, dict) else value
 
@@ -190,6 +207,7 @@ def _description_in(body: bytes) -> str:
     """What a request is called, before it is known whether it is one."""
     try:
         description = json.loads(body)["description"]
-    except (ValueError, RecursionError, TypeError, LookupError):
+        description.encode()
+    except (ValueError, RecursionError, TypeError, LookupError, AttributeError):
         return ""
-    return description if isinstance(description, str) else ""
+    return str(description)

@@ -15,6 +15,7 @@ from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import WGS84, Extent, Footprint
 from airflow_provider_ee.emulator.evaluation.geojson import to_geojson
 from airflow_provider_ee.emulator.evaluation.image import Band, Image
+from airflow_provider_ee.emulator.evaluation.limits import require_modest
 from airflow_provider_ee.emulator.evaluation.pixel_type import PixelType, Precision
 from airflow_provider_ee.emulator.evaluation.projection import Projection
 from airflow_provider_ee.emulator.evaluation.registry import type_name
@@ -26,16 +27,21 @@ MOST_ELEMENTS = 5000
 def described(value: Any) -> Any:
     """The JSON of a value.
 
-    :raises EvaluationError: if the emulator knows of no form for it.
+    :raises EvaluationError: if the emulator knows of no form for it, or if it would be too long.
     """
+    require_modest(value)
+    return _described(value)
+
+
+def _described(value: Any) -> Any:
     if value is None or isinstance(value, (bool, str, int)):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else _not_finite(value)
     if isinstance(value, list):
-        return [described(each) for each in value]
+        return [_described(each) for each in value]
     if isinstance(value, Mapping):
-        return {str(name): described(each) for name, each in value.items()}
+        return {str(name): _described(each) for name, each in value.items()}
     for kind, describe in _FORMS.items():
         if isinstance(value, kind):
             return describe(value)
@@ -55,7 +61,7 @@ def describe_image(image: Image) -> dict[str, Any]:
         "type": "Image",
         "bands": [describe_band(band) for band in image.bands],
         **({"id": asset_id} if asset_id else {}),
-        **({"properties": described(properties)} if properties else {}),
+        **({"properties": _described(properties)} if properties else {}),
     }
 
 
@@ -68,7 +74,7 @@ def describe_band(band: Band) -> dict[str, Any]:
         about["dimensions"] = [extent.grid.width, extent.grid.height]
         if (extent.grid.column, extent.grid.row) != (0, 0):
             about["origin"] = [extent.grid.column, extent.grid.row]
-    return about | {"crs": projection.crs, "crs_transform": list(projection.transform[:6])}
+    return about | {"crs": projection.crs, "crs_transform": _described(list(projection.transform[:6]))}
 
 
 def _describe_type(pixel_type: PixelType) -> dict[str, Any]:
@@ -84,7 +90,7 @@ def _describe_feature(feature: Feature) -> dict[str, Any]:
         "type": "Feature",
         "geometry": None if feature.geometry is None else to_geojson(feature.geometry),
         **({"id": feature.index} if feature.index else {}),
-        "properties": described(properties),
+        "properties": _described(properties),
     }
 
 
@@ -103,13 +109,13 @@ def _members(collection: Collection) -> dict[str, Any]:
     asset_id = properties.pop("system:id", None)
     return {
         **({"id": asset_id} if asset_id else {}),
-        **({"properties": described(properties)} if properties else {}),
-        "features": [described(each) for each in collection.elements],
+        **({"properties": _described(properties)} if properties else {}),
+        "features": [_described(each) for each in collection.elements],
     }
 
 
 def _describe_projection(projection: Projection) -> dict[str, Any]:
-    return {"type": "Projection", "crs": projection.crs, "transform": list(projection.transform[:6])}
+    return {"type": "Projection", "crs": projection.crs, "transform": _described(list(projection.transform[:6]))}
 
 
 def _describe_date(date: Date) -> dict[str, Any]:

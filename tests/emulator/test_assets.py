@@ -127,7 +127,7 @@ def test_a_project_lists_what_was_exported_and_what_the_catalog_has(served: Eart
 
 def test_a_filter_is_not_emulated(served: EarthEngineEmulator) -> None:
     answer = call(served, "GET", "projects/p:listAssets", params={"filter": "x=1"})
-    assert refused(answer) == (501, "A filter of listAssets is not emulated.")
+    assert refused(answer) == (400, "A filter of listAssets is not emulated.")
 
 
 def test_a_policy_is_kept(served: EarthEngineEmulator) -> None:
@@ -167,6 +167,21 @@ def test_an_exported_asset_is_deleted_with_all_its_files(served: EarthEngineEmul
     assert refused(call(served, "GET", f"{folder}/image"))[0] == 404
     assert call(served, "DELETE", folder).json() == {}
     assert [path.name for path in (tmp_path / "output" / "assets" / "p").rglob("*")] == ["table.geojson"]
+
+
+def test_a_folder_in_use_is_not_deleted(served: EarthEngineEmulator, tmp_path: Path) -> None:
+    folder = tmp_path / "output" / "assets" / "p" / "busy"
+    folder.mkdir()
+    (folder / ".0123.part").write_text("")
+    code, message = refused(call(served, "DELETE", "projects/p/assets/busy"))
+    assert (code, "holds files that are no assets" in message) == (400, True)
+
+
+@pytest.mark.parametrize("time", [1e300, 9e15, -9e15, "no date", "2020-01-01T00:00:00+99:00", [], True])
+def test_a_time_that_is_none_is_a_refusal(served: EarthEngineEmulator, tmp_path: Path, time: Any) -> None:
+    (tmp_path / "catalog/PUBLIC/c/one.json").write_text(json.dumps({"system:time_start": time}))
+    code, message = refused(call(served, "GET", "projects/earthengine-public/assets/PUBLIC/c/one"))
+    assert (code, message.startswith("Date: ")) == (400, True)
 
 
 def test_what_a_link_leads_to_is_not_deleted(served: EarthEngineEmulator, tmp_path: Path) -> None:

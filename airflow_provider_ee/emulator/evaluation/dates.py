@@ -63,8 +63,8 @@ class Date:
             )
         year, month, day, hour, minute, second, fraction, offset = match.groups()
         milliseconds = int(((fraction or "") + "000")[:3])
-        zone = _offset_zone(offset) if offset else zone_of(time_zone)
         try:
+            zone = _offset_zone(offset) if offset else zone_of(time_zone)
             moment = datetime(
                 int(year),
                 int(month or 1),

@@ -10,6 +10,7 @@ from airflow_provider_ee.emulator.evaluation.collection import Assets, FeatureCo
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.graph import Graph, Node, kind_of
 from airflow_provider_ee.emulator.evaluation.image import Image
+from airflow_provider_ee.emulator.evaluation.limits import Memory, go_on
 from airflow_provider_ee.emulator.evaluation.registry import ALGORITHMS, type_name
 from airflow_provider_ee.emulator.evaluation.trampoline import Steps, run
 from airflow_provider_ee.emulator.evaluation.values import Function
@@ -61,6 +62,7 @@ class _Evaluation:
     def __init__(self, graph: Graph, assets: Assets) -> None:
         self._graph = graph
         self._assets = assets
+        self._memory = Memory()
 
     def result(self) -> Any:
         return run(self._value(self._graph.result, _Frame({})))
@@ -104,7 +106,8 @@ class _Evaluation:
         name = invocation.get("functionName", "")
         if name not in ALGORITHMS:
             raise EvaluationError(f"The function '{name}' is not emulated.")
-        return ALGORITHMS[name](arguments, self._assets)
+        go_on()
+        return self._memory.take(name, ALGORITHMS[name](arguments, self._assets))
 
     def _function(self, definition: Mapping[str, Any], frame: _Frame) -> Function:
         names = tuple(definition.get("argumentNames", ()))

@@ -94,8 +94,10 @@ class Algorithm:
             checked["assets"] = assets
         try:
             return self.implementation(**checked)
-        except (ArithmeticError, ValueError) as error:  # of numbers that no computation is made for
-            raise EvaluationError(f"{self.name}: {error}.") from error
+        except (ArithmeticError, ValueError) as error:
+            raise EvaluationError(
+                f"{self.name}: There is no result for such arguments; check how large its numbers are."
+            ) from error
 
     def _checked(self, parameter: Parameter, value: Any) -> Any:
         if value is None:

@@ -48,7 +48,10 @@ def _of_numbers(name: str, compute: Callable[[list[Any]], Any], of_none: Any) ->
         values = _values(collection, property)
         if any(isinstance(each, bool) or not isinstance(each, (int, float)) for each in values):
             raise EvaluationError(f"{function}: Not all values of '{property}' are numbers.")
-        return compute(values) if values else of_none
+        result = compute(values) if values else of_none
+        if result is not None:
+            math.isfinite(result)  # raises of a whole number that is too large for double precision
+        return result
 
 
 _of_numbers("sum", sum, 0)

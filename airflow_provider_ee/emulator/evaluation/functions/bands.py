@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +13,7 @@ from airflow_provider_ee.emulator.evaluation.functions.arithmetic import cast_ba
 from airflow_provider_ee.emulator.evaluation.image import Band, Image, Pixels, Pointwise
 from airflow_provider_ee.emulator.evaluation.pixel_type import DOUBLE, FLOAT, NAMED, PixelType, integer
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
+from airflow_provider_ee.emulator.evaluation.selectors import matching
 from airflow_provider_ee.emulator.evaluation.sources import Constant
 
 
@@ -117,25 +117,16 @@ def _matching(function: str, image: Image, selector: Any) -> list[Band]:
                 f"{function}: There is no band with the index {selector}; the image has {len(image.bands)}."
             )
         return [image.bands[int(selector)]]
-    matching = [band for band in image.bands if band.name == selector] or _matching_pattern(
-        function, image, selector
-    )
-    if not matching:
+    chosen = [band for band in image.bands if band.name == selector]
+    if not chosen:
+        names = set(matching(f"{function}: Band pattern '{selector}'", selector, image.band_names))
+        chosen = [band for band in image.bands if band.name in names]
+    if not chosen:
         available = ", ".join(image.band_names)
         raise EvaluationError(
             f"{function}: Band pattern '{selector}' did not match any bands. Available bands: [{available}]"
         )
-    return matching
-
-
-def _matching_pattern(function: str, image: Image, pattern: str) -> list[Band]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise EvaluationError(
-            f"{function}: Band pattern '{pattern}' is not a regular expression: {error}."
-        ) from None
-    return [band for band in image.bands if compiled.fullmatch(band.name)]
+    return chosen
 
 
 def _renamed(function: str, bands: Iterable[Band], names: list[str]) -> tuple[Band, ...]:

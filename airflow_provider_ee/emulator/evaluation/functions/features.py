@@ -3,7 +3,6 @@
 # ruff: noqa: A002, N803 (the arguments have the names that the service gave them)
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +11,7 @@ from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import Footprint
 from airflow_provider_ee.emulator.evaluation.image import Image
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
+from airflow_provider_ee.emulator.evaluation.selectors import matching
 from airflow_provider_ee.emulator.evaluation.shapes import shape_of
 from airflow_provider_ee.emulator.evaluation.values import Feature
 
@@ -66,14 +66,10 @@ def select(
 def _matching(feature: Feature, selector: str) -> list[str]:
     if selector in feature.properties:
         return [selector]
-    try:
-        pattern = re.compile(selector)
-    except re.error as error:
-        raise EvaluationError(f"Feature.select: '{selector}' is not a regular expression: {error}.") from None
-    matching = [name for name in feature.properties if pattern.fullmatch(name)]
-    if not matching:
+    chosen = matching(f"Feature.select: '{selector}'", selector, feature.properties)
+    if not chosen:
         raise EvaluationError(
             f"Feature.select: The selector '{selector}' matches none of the properties "
             f"{', '.join(feature.properties)}."
         )
-    return matching
+    return chosen

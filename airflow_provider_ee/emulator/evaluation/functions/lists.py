@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+from airflow_provider_ee.emulator.evaluation.limits import MOST_VALUES
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
 from airflow_provider_ee.emulator.evaluation.values import Function
 
@@ -104,4 +105,6 @@ def join(list: list[Any], separator: str = "") -> str:
     """The elements as one text."""
     if not all(isinstance(element, str) for element in list):
         raise EvaluationError("List.join: elements other than text are not emulated.")
+    if sum(len(element) + len(separator) for element in list) > MOST_VALUES:
+        raise EvaluationError("List.join: User memory limit exceeded.")
     return separator.join(list)
