@@ -8,15 +8,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
 from hashlib import sha256
-from itertools import pairwise
 from typing import Any
 
+from airflow_provider_ee.earthengine import antimeridian
+from airflow_provider_ee.earthengine.degrees import is_in_degrees
 from airflow_provider_ee.earthengine.errors import RequestError
-from airflow_provider_ee.earthengine.exact import SNAP, ceil_on_lattice, exact, floor_on_lattice
+from airflow_provider_ee.earthengine.exact import ceil_on_lattice, exact, floor_on_lattice
+from airflow_provider_ee.earthengine.given import as_float, as_sequence, count, shown, whole_number
+from airflow_provider_ee.earthengine.lattice import Lattice, rounded
 from airflow_provider_ee.earthengine.region import Region, region_bounds
 from airflow_provider_ee.earthengine.tile_size import tile_size
 
@@ -29,11 +31,8 @@ _TRANSFORM_FIELDS = {
     "translateY": "translate_y",
 }
 
-# EPSG keeps systems of longitude and latitude here; the few projected ones among them hold no grid that crosses
-# x = 180 m within 90 m of their origin.
-_GEOGRAPHIC = re.compile(
-    r"EPSG:(4\d{3}|6318|6322|7683|89\d\d|90\d\d)|(OGC:)?CRS:?84|\s*(GEOGCS|GEOGCRS|GEODCRS)\[.*", re.I | re.S
-)
+# Rounds to no transform that a grid may have, so that it gives way to the lattice of the numbers.
+_OF_THE_NUMBERS = Lattice(*[Fraction(0)] * 6)
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,17 @@ class PixelGrid:
     ``y = shear_y*column + scale_y*row + translate_y``, in units of the CRS. ``crs`` is a code such as
     ``EPSG:32719``, or WKT.
 
-    What is made of a grid (tiles, windows, bounds) is computed in fractions and rounded once, so it lies on the
-    grid's own lattice to the last bit. Numbers given as floats are read as what they stand for: 1/3600 as the
-    fraction. Grids are equal if they denote the same pixels.
+    What is made of a grid (tiles, windows, bounds) is computed on its ``lattice``, in fractions, and rounded once,
+    so neighbouring tiles share their edges to the last bit. Numbers given as floats are read as what they stand
+    for: 1/3600 as the fraction. Equal grids have equal tiles; copies and pickles keep lattice and name.
 
+    REST, JSON and ``repr`` hold the rounded numbers alone. The lattice is found again from them if the size is a
+    fraction such as 1/3600 or a decimal that a float holds at these coordinates, or if the anchor is (0, 0) or
+    another simple part of a pixel. Else, as for a size of 0.00026949458523585647 anchored at -180.0001347, no one
+    can tell it: what was read again may differ from the grid, and the far edges in its ``bounds`` from those of
+    its neighbours, by a rounding (never ``translate_x`` and ``translate_y``, which are what is exported).
+
+    :param lattice: what the numbers are rounded from; made of them if it is left out, or is another's.
     :raises RequestError: if it denotes no pixels.
     """
 
@@ -60,20 +66,22 @@ class PixelGrid:
     shear_y: float
     scale_y: float
     translate_y: float
+    lattice: Lattice = field(default=_OF_THE_NUMBERS, repr=False, kw_only=True)
+    _tile: str = field(default="", init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _require_crs(self.crs)
         for name in ("width", "height"):
-            _require_count(f"the {name} of a PixelGrid", getattr(self, name))
-        numbers = [getattr(self, name) for name in _TRANSFORM_FIELDS.values()]
-        if not all(map(_is_finite, numbers)):
-            raise RequestError(f"the transform of a PixelGrid must be finite numbers, not {numbers!r:.200}.")
-        for name, number in zip(_TRANSFORM_FIELDS.values(), numbers, strict=True):
-            object.__setattr__(self, name, float(number) + 0.0)  # there is no -0.0 to tell apart from 0.0
+            object.__setattr__(self, name, count(f"the {name} of a PixelGrid", getattr(self, name)))
+        transform = self._finite_transform()
+        for name, number in zip(_TRANSFORM_FIELDS.values(), transform, strict=True):
+            object.__setattr__(self, name, number)
         if not is_invertible(self.scale_x, self.shear_x, self.shear_y, self.scale_y):
             raise RequestError(
                 "the scale of a PixelGrid must not be 0; give the size of a pixel in units of the CRS."
             )
+        if self.lattice.rounded() != transform:
+            object.__setattr__(self, "lattice", Lattice.of_floats(transform))
 
     @classmethod
     def from_bounds(
@@ -94,10 +102,10 @@ class PixelGrid:
         """
         size = exact("pixel_size", pixel_size)
         if size <= 0:
-            raise RequestError(f"pixel_size must be greater than 0, not {pixel_size}.")
+            raise RequestError(f"pixel_size must be greater than 0, not {shown(pixel_size)}.")
         anchor_x, anchor_y = _numbers("anchor", anchor, "x", "y")
-        pixel = cls._from_exact(crs, 1, 1, (size, Fraction(0), anchor_x, Fraction(0), -size, anchor_y))
-        return pixel.covering(bounds)
+        lattice = Lattice(size, Fraction(0), anchor_x, Fraction(0), -size, anchor_y)
+        return cls._on(lattice, crs, 1, 1).covering(bounds)
 
     @classmethod
     def from_region(
@@ -113,7 +121,7 @@ class PixelGrid:
         longitude and latitude, and :meth:`tiles` cuts it at 180. Edges are straight in longitude and latitude.
 
         :param region: ``(west, south, east, north)`` in degrees, or polygons as GeoJSON (a dict, or text).
-        :param crs: of the grid. Any but EPSG:4326 and OGC:CRS84 needs ``pip install 'airflow-provider-ee[grid]'``.
+        :param crs: of the grid. Any but EPSG:4326 and CRS84 needs ``pip install 'airflow-provider-ee[grid]'``.
         :param pixel_size: side of a pixel in units of the CRS, as in :meth:`from_bounds`.
         :param anchor: a corner of some pixel, in units of the CRS.
         :raises RequestError: if the region is none, or the CRS cannot express it in one piece.
@@ -156,7 +164,7 @@ class PixelGrid:
         """
         return {
             "crs": self.crs,
-            "crsTransform": [getattr(self, name) for name in _TRANSFORM_FIELDS.values()],
+            "crsTransform": list(self._transform),
             "dimensions": f"{self.width}x{self.height}",
         }
 
@@ -168,25 +176,32 @@ class PixelGrid:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """(min x, min y, max x, max y) in units of the CRS; the shared edge of two tiles is equal bit for bit."""
-        min_x, min_y, max_x, max_y = self._exact_bounds
-        return float(min_x), float(min_y), float(max_x), float(max_y)
+        min_x, min_y, max_x, max_y = rounded(*self.lattice.bounds(self.width, self.height))
+        return min_x, min_y, max_x, max_y
 
-    @cached_property
+    @property
     def name(self) -> str:
-        """Fit to name files: a tile's column and row in its parent; else CRS, pixel size, corner and size."""
-        crs = "wkt-" + sha256(self.crs.encode()).hexdigest()[:8] if "[" in self.crs else self.crs
-        place = (f"{number:.10g}" for number in (self.scale_x, self.translate_x, self.translate_y))
-        name = "_".join([crs, *place, f"{self.width}x{self.height}"]).replace(".", "p").replace("+", "")
-        return re.sub(r"[^A-Za-z0-9_-]", "-", name)
+        """Fit to name files: a tile's column and row in its parent; else CRS, pixel size, corner and size.
+
+        Where these do not say everything, as of numbers of more than ten digits, a short hash follows.
+        """
+        return self._tile or self._place
+
+    @property
+    def crs_name(self) -> str:
+        """The CRS, fit to name files: ``EPSG-32719``; of WKT, a short hash."""
+        if re.fullmatch(r"[A-Za-z0-9]+(:[A-Za-z0-9]+)?", self.crs):
+            return self.crs.replace(":", "-")
+        start = "wkt" if "[" in self.crs else re.sub(r"[^A-Za-z0-9]", "-", self.crs)[:40]
+        return f"{start}-{_short_hash(self.crs)}"
 
     def window(self, column: int, row: int, width: int, height: int) -> PixelGrid:
         """The grid of ``width`` by ``height`` pixels whose first pixel is this one's (``column``, ``row``).
 
         It may lie outside of this grid, on the same lattice.
         """
-        scale_x, shear_x, _, shear_y, scale_y, _ = self._exact
-        x, y = self._corner(column, row)
-        return self._from_exact(self.crs, width, height, (scale_x, shear_x, x, shear_y, scale_y, y))
+        first = whole_number("the column of a window", column), whole_number("the row of a window", row)
+        return self._on(self.lattice.from_corner(*first), self.crs, width, height)
 
     def covering(self, bounds: Sequence[float]) -> PixelGrid:
         """The smallest grid on this grid's lattice that covers ``bounds``, which may lie outside of this grid.
@@ -196,13 +211,13 @@ class PixelGrid:
         """
         min_x, min_y, max_x, max_y = _numbers("bounds", bounds, "min x", "min y", "max x", "max y")
         if min_x >= max_x or min_y >= max_y:
-            raise RequestError(f"bounds must be (min x, min y, max x, max y) with an area, not {bounds!r}.")
-        corners = [self._pixel_at(x, y) for x in (min_x, max_x) for y in (min_y, max_y)]
+            raise RequestError(f"bounds must be (min x, min y, max x, max y) with an area, not {shown(bounds)}.")
+        corners = [self.lattice.pixel_at(x, y) for x in (min_x, max_x) for y in (min_y, max_y)]
         columns, rows = zip(*corners, strict=True)
         left, right = floor_on_lattice(min(columns)), ceil_on_lattice(max(columns))
         top, bottom = floor_on_lattice(min(rows)), ceil_on_lattice(max(rows))
         if left >= right or top >= bottom:
-            raise RequestError(f"bounds {bounds!r} are thinner than a millionth of a pixel.")
+            raise RequestError(f"bounds {shown(bounds)} are thinner than a millionth of a pixel.")
         return self.window(left, top, right - left, bottom - top)
 
     def tiles(self, width: int, height: int) -> list[PixelGrid]:
@@ -215,9 +230,7 @@ class PixelGrid:
         :param height: pixels of a tile from top to bottom.
         :raises RequestError: if a side is no whole number of 1 or more.
         """
-        _require_count("the width of tiles", width)
-        _require_count("the height of tiles", height)
-        return list(self._tiles(width, height))
+        return list(self._tiles(count("the width of tiles", width), count("the height of tiles", height)))
 
     def tiles_for_export(self, max_pixels: float = 1e8, max_tiles: int = 1000) -> list[PixelGrid]:
         """Few tiles of at most ``max_pixels``, about square, their sides multiples of 256 where that is possible.
@@ -226,14 +239,15 @@ class PixelGrid:
         :param max_tiles: most tiles; Airflow maps a task to 1,024 by default (``[core] max_map_length``).
         :raises RequestError: if more tiles would be needed.
         """
+        max_tiles = count("max_tiles", max_tiles)
         sides = self.sides_of_antimeridian()
         widest = max(side.width for side in sides)
         width, height = tile_size(widest, self.height, max_pixels)
-        count = sum(-(-side.width // width) for side in sides) * -(-self.height // height)
-        if count > max_tiles:
+        needed = sum(-(-side.width // width) for side in sides) * -(-self.height // height)
+        if needed > max_tiles:
             raise RequestError(
-                f"the grid has {self.pixel_count} pixels, which takes {count} tiles of at most max_pixels "
-                f"({float(max_pixels):.10g}), more than max_tiles ({max_tiles}); "
+                f"the grid has {self.pixel_count} pixels, which takes {needed} tiles of at most max_pixels "
+                f"({shown(max_pixels)}), more than max_tiles ({max_tiles}); "
                 "raise one of them, or take larger pixels."
             )
         return self.tiles(width, height)
@@ -248,59 +262,47 @@ class PixelGrid:
 
         :raises RequestError: if the grid crosses 180 and is rotated.
         """
-        min_x, min_y, max_x, max_y = self._exact_bounds
-        pixel_x, shear_x, x, _, scale_y, _ = self._exact
-        within = -90 - abs(scale_y) <= min_y and max_y <= 90 + abs(scale_y)
-        noise = abs(pixel_x) * SNAP
-        first, last = _turn(min_x + noise), _turn(max_x - noise)
-        if not _GEOGRAPHIC.fullmatch(self.crs) or not within or first == last == 0:
+        if not is_in_degrees(self.crs):
             return [self]
-        if shear_x:
-            raise RequestError(
-                "a rotated PixelGrid that crosses 180 degrees cannot be cut along its columns; "
-                "make one grid for each side."
-            )
-        beyond = ceil_on_lattice if pixel_x > 0 else floor_on_lattice
-        cuts = [beyond((180 + 360 * turn - x) / pixel_x) for turn in range(first, last)]
-        edges = sorted({0, self.width, *(cut for cut in cuts if 0 < cut < self.width)})
-        pieces = [self.window(left, 0, right - left, self.height) for left, right in pairwise(edges)]
-        return [piece._turned_back() for piece in pieces] if (360 / pixel_x).denominator == 1 else pieces
+        sides = antimeridian.sides(self.lattice, self.width, self.height)
+        return [self._on(lattice, self.crs, width, self.height) for lattice, width in sides]
+
+    def serialize(self) -> dict[str, Any]:
+        """What Airflow keeps of a grid that a task returns: its REST form."""
+        return self.to_rest()
 
     @classmethod
-    def _from_exact(cls, crs: str, width: int, height: int, transform: tuple[Fraction, ...]) -> PixelGrid:
-        """A grid that remembers what its floats are rounded from."""
-        try:
-            grid = cls(crs, width, height, *map(float, transform))
-        except OverflowError:
-            raise RequestError("the transform of a PixelGrid must be finite numbers; it is too large.") from None
-        grid.__dict__["_exact"] = transform
-        return grid
+    def deserialize(cls, data: dict[str, Any], version: int) -> PixelGrid:
+        """The grid that Airflow has kept."""
+        return cls.from_rest(data)
 
-    @cached_property
-    def _exact(self) -> tuple[Fraction, ...]:
-        """The transform without a rounding; of a grid given as floats, what they stand for."""
-        given = (self.scale_x, self.shear_x, self.translate_x, self.shear_y, self.scale_y, self.translate_y)
-        scale_x, shear_x, x, shear_y, scale_y, y = (exact("the transform of a PixelGrid", one) for one in given)
-        if not shear_x and not shear_y:
-            x, y = _multiple(x, scale_x), _multiple(y, scale_y)
-        return scale_x, shear_x, x, shear_y, scale_y, y
+    @classmethod
+    def _on(cls, lattice: Lattice, crs: str, width: int, height: int) -> PixelGrid:
+        return cls(crs, width, height, *lattice.rounded(), lattice=lattice)
 
     @property
-    def _exact_bounds(self) -> tuple[Fraction, Fraction, Fraction, Fraction]:
-        corners = [self._corner(column, row) for column in (0, self.width) for row in (0, self.height)]
-        xs, ys = zip(*corners, strict=True)
-        return min(xs), min(ys), max(xs), max(ys)
+    def _place(self) -> str:
+        numbers = (self.scale_x, self.translate_x, self.translate_y)
+        texts = [f"{number:.10g}" for number in numbers]
+        parts = [self.crs_name, *texts, f"{self.width}x{self.height}"]
+        square = not self.shear_x and not self.shear_y and self.scale_y == -self.scale_x
+        if not square or tuple(map(float, texts)) != numbers:
+            parts.append(_short_hash(repr(self._transform)))
+        return "_".join(parts).replace(".", "p").replace("+", "")
 
-    def _corner(self, column: int, row: int) -> tuple[Fraction, Fraction]:
-        scale_x, shear_x, x, shear_y, scale_y, y = self._exact
-        return x + scale_x * column + shear_x * row, y + shear_y * column + scale_y * row
+    @property
+    def _transform(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in _TRANSFORM_FIELDS.values())
 
-    def _pixel_at(self, x: Fraction, y: Fraction) -> tuple[Fraction, Fraction]:
-        """Column and row, with their fractions, of a point."""
-        scale_x, shear_x, left, shear_y, scale_y, top = self._exact
-        area = scale_x * scale_y - shear_x * shear_y
-        x, y = x - left, y - top
-        return (scale_y * x - shear_x * y) / area, (scale_x * y - shear_y * x) / area
+    def _finite_transform(self) -> tuple[float, ...]:
+        try:
+            numbers = tuple(as_float(number) + 0.0 for number in self._transform)  # -0.0 is 0.0
+        except (TypeError, ValueError, OverflowError):
+            numbers = (math.nan,)
+        if not all(map(math.isfinite, numbers)):
+            given = shown([*self._transform], 200)
+            raise RequestError(f"the transform of a PixelGrid must be finite numbers, not {given}.")
+        return numbers
 
     def _tiles(self, width: int, height: int) -> Iterator[PixelGrid]:
         columns = [
@@ -311,15 +313,8 @@ class PixelGrid:
         for column, strip in enumerate(columns):
             for row, top in enumerate(range(0, self.height, height)):
                 tile = strip.window(0, top, strip.width, min(height, self.height - top))
-                tile.__dict__["name"] = f"c{column:04}_r{row:04}"
+                object.__setattr__(tile, "_tile", f"c{column:04}_r{row:04}")
                 yield tile
-
-    def _turned_back(self) -> PixelGrid:
-        """The same pixels, on the turn of the globe that begins at -180."""
-        scale_x, shear_x, x, shear_y, scale_y, y = self._exact
-        turn = _turn(self._exact_bounds[0] + abs(scale_x) * SNAP)
-        transform = (scale_x, shear_x, x - 360 * turn, shear_y, scale_y, y)
-        return self._from_exact(self.crs, self.width, self.height, transform)
 
 
 def is_invertible(scale_x: float, shear_x: float, shear_y: float, scale_y: float) -> bool:
@@ -327,42 +322,24 @@ def is_invertible(scale_x: float, shear_x: float, shear_y: float, scale_y: float
     return Fraction(scale_x) * Fraction(scale_y) != Fraction(shear_x) * Fraction(shear_y)
 
 
-def _turn(longitude: Fraction) -> int:
-    """How often the globe has been gone round from -180."""
-    return math.floor((longitude + 180) / 360)
-
-
-def _multiple(translate: Fraction, scale: Fraction) -> Fraction:
-    """A translation on the lattice that starts at 0, where it is only a rounding away; so tiles are on it too."""
-    multiple = round(translate / scale) * scale
-    return multiple if float(multiple) == float(translate) else translate
-
-
-def _is_finite(number: Any) -> bool:
-    try:
-        return isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
-    except OverflowError:
-        return False
+def _short_hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:8]
 
 
 def _require_crs(crs: Any) -> None:
-    if not isinstance(crs, str) or not crs:
-        raise RequestError(f"the crs of a PixelGrid must be text such as 'EPSG:32719', not {crs!r:.80}.")
-
-
-def _require_count(what: str, number: Any) -> None:
-    if type(number) is not int or number < 1:
-        raise RequestError(f"{what} must be a whole number of 1 or more, not {number!r:.80}.")
+    if not isinstance(crs, str) or not crs.strip():
+        raise RequestError(f"the crs of a PixelGrid must be text such as 'EPSG:32719', not {shown(crs)}.")
 
 
 def _numbers(name: str, given: Any, *parts: str) -> list[Fraction]:
-    if not isinstance(given, Sequence) or isinstance(given, str) or len(given) != len(parts):
-        raise RequestError(f"{name} must be ({', '.join(parts)}), not {given!r}.")
-    return [exact(name, value) for value in given]
+    numbers = as_sequence(given)
+    if numbers is None or len(numbers) != len(parts):
+        raise RequestError(f"{name} must be ({', '.join(parts)}), not {shown(given)}.")
+    return [exact(name, number) for number in numbers]
 
 
 def _parts(what: str, given: Any, known: Sequence[str]) -> Mapping[str, Any]:
     unknown = sorted(set(given) - set(known), key=str) if isinstance(given, Mapping) else [given]
     if unknown:
-        raise RequestError(f"{what} has {unknown[0]!r:.80}, but holds {', '.join(known)} only.")
+        raise RequestError(f"{what} has {shown(unknown[0])}, but holds {', '.join(known)} only.")
     return given  # type: ignore[no-any-return]

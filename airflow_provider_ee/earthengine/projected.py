@@ -8,6 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TypeAlias
 
+from airflow_provider_ee.earthengine.degrees import is_in_degrees
 from airflow_provider_ee.earthengine.errors import RequestError
 
 Bounds: TypeAlias = tuple[float, float, float, float]
@@ -24,6 +25,8 @@ _PARTS_AROUND_EXTREME = 16
 _SMALLEST_PART = 1e-7  # of an edge; what bulges 1 km in the middle bulges no nanometre within this
 _NOISE = 1e-13  # of a coordinate: edges that are straight but for roundings have no extreme to look for
 _HALVINGS = 40
+_ROWS = 16  # of which the ring's widest is looked for
+_LEAST_ROOM = 1e-3  # of a ring's size: closer to its edge, a point may lie on either side of the parts of a line
 
 
 def projected_bounds(rings: Sequence[Ring], crs: str) -> Bounds:
@@ -38,6 +41,8 @@ def projected_bounds(rings: Sequence[Ring], crs: str) -> Bounds:
     edges = [(start, end) for ring in rings for start, end in pairwise(ring) if start != end]
     lines = _lines(edges, project)
     _require_one_piece(edges, lines, project, crs)
+    for ring in rings:
+        _require_inside(ring, project, crs)
 
     def furthest(axis: int, sign: int) -> float:
         heights = [[sign * point[axis] for point in line] for line in lines]
@@ -61,7 +66,12 @@ def _projection(crs: str) -> Projection:
         transformer = Transformer.from_crs("OGC:CRS84", target, always_xy=True)
     except ProjError as error:
         raise RequestError(f"the crs {crs!r:.80} is not known to pyproj; give its WKT. ({error})") from None
-    in_degrees = target.is_geographic and target.axis_info[0].unit_name == "degree"
+    if not (target.is_projected or target.is_geographic):
+        raise RequestError(
+            f"the crs {crs!r:.80} is a {target.type_name}, which has no x and y of a map; take a projected or "
+            "geographic one."
+        )
+    in_degrees = is_in_degrees(crs)
 
     def project(points: Sequence[Point]) -> list[Point]:
         longitudes, latitudes = zip(*points, strict=True)
@@ -154,3 +164,49 @@ def _require_one_piece(
             f"region cannot be expressed in the crs {crs!r:.80} in one piece: it is torn at longitude "
             f"{longitude:.6g}, latitude {latitude:.6g}; split the region there, or take another crs."
         )
+
+
+def _require_inside(ring: Ring, project: Projection, crs: str) -> None:
+    """Refuses what the CRS turns inside out: around the antipode of an azimuthal one, the inside lies outside.
+
+    Then the bounds of the edges are not those of what lies between them, although no edge is torn.
+    """
+    point, room = _inner_point(ring)
+    xs, ys = zip(*ring, strict=True)
+    if room < _LEAST_ROOM * max(max(xs) - min(xs), max(ys) - min(ys)):
+        return
+    edges = [edge for edge in pairwise(ring) if edge[0] != edge[1]]
+    outline = [a for line in _lines(edges, project) for a in line]
+    if not _is_within(project([point])[0], outline):
+        raise RequestError(
+            f"region cannot be expressed in the crs {crs!r:.80}, which turns it inside out: it holds the point "
+            "opposite to the centre of the map; take another crs."
+        )
+
+
+def _inner_point(ring: Ring) -> tuple[Point, float]:
+    """The middle of the widest span within a ring, of a few rows; and how far its ends are."""
+    ys = [y for _, y in ring]
+    found = []
+    for row in range(_ROWS):
+        y = min(ys) + (max(ys) - min(ys)) * (row + 0.5) / _ROWS
+        cuts = sorted(_cuts(ring, y))
+        found += [
+            ((right - left) / 2, ((left + right) / 2, y))
+            for left, right in zip(cuts[::2], cuts[1::2], strict=False)
+        ]
+    room, point = max(found, default=(0.0, ring[0]))
+    return point, room
+
+
+def _is_within(point: Point, ring: Sequence[Point]) -> bool:
+    return sum(x > point[0] for x in _cuts(ring, point[1])) % 2 == 1
+
+
+def _cuts(ring: Sequence[Point], y: float) -> list[float]:
+    """Where the edges of a ring cross a height."""
+    return [
+        x + (end_x - x) * (y - start_y) / (end_y - start_y)
+        for (x, start_y), (end_x, end_y) in pairwise(ring)
+        if (start_y > y) != (end_y > y)
+    ]

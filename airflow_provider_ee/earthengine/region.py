@@ -11,17 +11,19 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
+from airflow_provider_ee.earthengine.degrees import is_wgs84
 from airflow_provider_ee.earthengine.errors import RequestError
+from airflow_provider_ee.earthengine.given import as_float, as_sequence, shown
 from airflow_provider_ee.earthengine.projected import Bounds, Point, Ring, projected_bounds
 
 Region: TypeAlias = Sequence[float] | Mapping[str, Any] | str
 """``(west, south, east, north)`` in degrees, or GeoJSON of polygons as a dict or as text."""
 
-
-_LONGITUDE_AND_LATITUDE = ("EPSG:4326", "OGC:CRS84", "CRS:84")
-
 _TURN = 360
 _HALF_TURN = 180
+
+# In degrees, a tenth of a micrometre: points this close to a line enclose nothing but roundings.
+_NO_WIDTH = 1e-12
 
 
 def region_bounds(region: Region, crs: str) -> Bounds:
@@ -34,11 +36,11 @@ def region_bounds(region: Region, crs: str) -> Bounds:
         Polygon, MultiPolygon, GeometryCollection, Feature or FeatureCollection, as a dict or as JSON text. Edges
         are straight in longitude and latitude. One longer than 180 degrees goes the other way round the globe,
         unless it goes all the way round (360).
-    :param crs: a code or WKT; any but EPSG:4326 and OGC:CRS84 needs pyproj.
+    :param crs: a code or WKT; any but EPSG:4326 and CRS84 needs pyproj.
     :raises RequestError: if the region is none, or the CRS cannot express it in one piece.
     """
     rings = region_rings(region)
-    if crs.upper() in _LONGITUDE_AND_LATITUDE:
+    if is_wgs84(crs):
         return _bounds(rings)
     return projected_bounds(rings, crs)
 
@@ -52,12 +54,13 @@ def region_rings(region: Region) -> list[Ring]:
         region = _from_json(region)
     if isinstance(region, Mapping):
         return _side_by_side([_unwrapped(ring) for ring in _polygons(region)])
-    if not isinstance(region, Sequence) or len(region) != 4:
-        raise RequestError(f"region must be (west, south, east, north) or GeoJSON, not {region!r:.80}.")
-    west, south, east, north = (_degrees(value, region) for value in region)
+    sides = as_sequence(region)
+    if sides is None or len(sides) != 4:
+        raise RequestError(f"region must be (west, south, east, north) or GeoJSON, not {shown(region)}.")
+    west, south, east, north = (_degrees(value, region) for value in sides)
     east += 360 if west > east else 0
     if not (west < east <= west + 360 and south < north):
-        raise RequestError(f"region must be (west, south, east, north) with an area, not {region!r:.200}.")
+        raise RequestError(f"region must be (west, south, east, north) with an area, not {shown(region, 200)}.")
     corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
     _require_latitudes(corners)
     return _side_by_side([corners])
@@ -66,36 +69,45 @@ def region_rings(region: Region) -> list[Ring]:
 def _from_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
-        raise RequestError(f"region is text, but no GeoJSON: {text!r:.80}.") from None
+    except (ValueError, RecursionError):
+        raise RequestError(f"region is text, but no GeoJSON: {shown(text)}.") from None
 
 
 def _polygons(geojson: Any) -> list[Any]:
     """The outer rings, as they are written."""
-    kind = geojson.get("type") if isinstance(geojson, Mapping) else None
-    try:
-        if kind == "Polygon":
-            return [geojson["coordinates"][0]]
-        if kind == "MultiPolygon":
-            return [polygon[0] for polygon in geojson["coordinates"]]
-        if kind == "Feature":
-            return _polygons(geojson["geometry"])
-        if kind in ("FeatureCollection", "GeometryCollection"):
-            parts = geojson["features" if kind == "FeatureCollection" else "geometries"]
-            return [ring for part in parts for ring in _polygons(part)]
-    except (KeyError, IndexError, TypeError):
-        raise RequestError(f"region is a {kind} without its parts: {dict(geojson)!r:.200}.") from None
-    raise RequestError(
-        f"region has the GeoJSON type {kind!r}; an area is needed: a Polygon, MultiPolygon, Feature, "
-        "FeatureCollection or GeometryCollection of these, or (west, south, east, north)."
-    )
+    rings: list[Any] = []
+    waiting = [geojson]
+    while waiting:  # no recursion, which ends where collections are nested deeply
+        part = waiting.pop()
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        try:
+            if kind == "Polygon":
+                rings.append(part["coordinates"][0])
+            elif kind == "MultiPolygon":
+                rings.extend(polygon[0] for polygon in part["coordinates"])
+            elif kind == "Feature":
+                waiting.append(part["geometry"])
+            elif kind == "GeometryCollection":
+                waiting.extend(reversed(part["geometries"]))
+            elif kind == "FeatureCollection":
+                # RFC 7946 lets a feature have no place.
+                waiting.extend(one for one in reversed(part["features"]) if one["geometry"] is not None)
+            else:
+                raise RequestError(
+                    f"region has the GeoJSON type {shown(kind)}; an area is needed: a Polygon, MultiPolygon, "
+                    "Feature, FeatureCollection or GeometryCollection of these, or (west, south, east, north)."
+                )
+        except (KeyError, IndexError, TypeError):
+            raise RequestError(f"region is a {kind} without its parts: {shown(part, 200)}.") from None
+    return rings
 
 
 def _unwrapped(written: Any) -> Ring:
     """The ring with each edge the short way round, so that longitudes go on beyond 180 where it crosses."""
-    if not isinstance(written, Sequence) or isinstance(written, str) or len(written) < 3:
-        raise RequestError(f"region has a ring of fewer than 3 points: {written!r:.80}.")
-    points = [_point(one) for one in written]
+    parts = as_sequence(written)
+    if parts is None or len(parts) < 3:
+        raise RequestError(f"region has a ring of fewer than 3 points: {shown(written)}.")
+    points = [_point(one) for one in parts]
     if points[0] != points[-1]:
         points.append(points[0])
     _require_latitudes(points)
@@ -109,19 +121,35 @@ def _unwrapped(written: Any) -> Ring:
             "region has a ring that goes round a pole, which has no bounds in longitude; give "
             "(-180, south, 180, north) instead."
         )
+    if not _has_area(ring):
+        raise RequestError(f"region has a ring without an area: {shown(written)}; leave it out, or buffer it.")
     return ring
 
 
+def _has_area(ring: Ring) -> bool:
+    """Whether not all points lie on a line."""
+    x, y = ring[0]
+    far_x, far_y = max(((a - x, b - y) for a, b in ring), key=lambda way: math.hypot(*way))
+    return any(abs(far_x * (b - y) - far_y * (a - x)) > _NO_WIDTH * math.hypot(far_x, far_y) for a, b in ring)
+
+
 def _point(written: Any) -> Point:
-    if not isinstance(written, Sequence) or isinstance(written, str) or len(written) < 2:
-        raise RequestError(f"region has a point that is not [longitude, latitude]: {written!r:.80}.")
-    return _degrees(written[0], written), _degrees(written[1], written)
+    numbers = as_sequence(written)
+    if numbers is None or len(numbers) < 2:
+        raise RequestError(f"region has a point that is not [longitude, latitude]: {shown(written)}.")
+    return _degrees(numbers[0], written), _degrees(numbers[1], written)
 
 
 def _degrees(value: Any, within: Any) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= _TURN:
-        raise RequestError(f"region must hold degrees between -360 and 360, not {value!r:.80} in {within!r:.80}.")
-    return float(value)
+    try:
+        degrees = as_float(value)
+    except (TypeError, ValueError, OverflowError):
+        degrees = math.nan
+    if not abs(degrees) <= _TURN:
+        raise RequestError(
+            f"region must hold degrees between -360 and 360, not {shown(value)} in {shown(within)}."
+        )
+    return degrees
 
 
 def _require_latitudes(points: Ring) -> None:

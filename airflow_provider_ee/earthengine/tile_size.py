@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from airflow_provider_ee.earthengine.errors import RequestError
+from airflow_provider_ee.earthengine.given import shown
 
 # Earth Engine computes, and GeoTIFF stores, in blocks of this many pixels.
 _BLOCK = 256
@@ -56,5 +57,5 @@ def _whole(max_pixels: float) -> int:
     except (TypeError, ValueError, OverflowError):
         most = 0
     if most < 1:
-        raise RequestError(f"max_pixels must be a number of 1 or more, not {max_pixels!r:.80}.")
+        raise RequestError(f"max_pixels must be a number of 1 or more, not {shown(max_pixels)}.")
     return most

@@ -5,10 +5,12 @@ Zones and bands: https://en.wikipedia.org/wiki/Universal_Transverse_Mercator_coo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
 from airflow_provider_ee.earthengine.errors import RequestError
+from airflow_provider_ee.earthengine.given import as_float, shown
 from airflow_provider_ee.earthengine.projected import Bounds, Point
 from airflow_provider_ee.earthengine.region import Region, region_rings
 
@@ -35,7 +37,16 @@ _NO_AREA = 1e-12
 
 
 def utm_zones(region: Region) -> list[str]:
-    """The EPSG codes of the UTM zones (WGS 84) that a region has a part in, in order.
+    """The EPSG codes of the UTM zones (WGS 84) that a region has a part in, in order: one or more.
+
+    Tiles of two zones have the same names, so a destination for all of them holds ``{crs}``::
+
+        tiles = [
+            tile
+            for crs in utm_zones(region)
+            for tile in PixelGrid.from_region(region, crs, 10).tiles_for_export()
+        ]
+        exports = export_tiles(tiles, "gs://bucket/ndvi/{crs}/{name}", "ndvi {crs} {name}")
 
     :param region: as for ``PixelGrid.from_region``: ``(west, south, east, north)`` in degrees, or GeoJSON.
     :raises RequestError: if the region is none, or reaches beyond 80 S or 84 N, where UTM ends.
@@ -43,27 +54,39 @@ def utm_zones(region: Region) -> list[str]:
     found: set[str] = set()
     for ring in region_rings(region):
         _require_within_utm(*(latitude for _, latitude in ring))
-        found.update(code for code, cell in _cells(ring) if _has_part_in(ring, cell))
+        # What is smaller than a rounding lies where it begins.
+        found |= {code for code, cell in _cells(ring) if _has_part_in(ring, cell)} or {utm_zone(*ring[0])}
     return sorted(found)
 
 
 def utm_zone(longitude: float, latitude: float) -> str:
     """The EPSG code of the UTM zone (WGS 84) of a point in degrees; on an edge, the zone to the east or north.
 
-    :raises RequestError: if the latitude is beyond 80 S or 84 N, where UTM ends.
+    :raises RequestError: if one is no number, or the latitude is beyond 80 S or 84 N, where UTM ends.
     """
+    longitude, latitude = _finite("longitude", longitude), _finite("latitude", latitude)
     _require_within_utm(latitude)
     longitude = (longitude + 180) % 360 - 180
     south, zones = next((south, zones) for south, _, zones in reversed(_BANDS) if south <= latitude)
     return _code(south, next(zone for west, _, zone in reversed(zones) if west <= longitude))
 
 
+def _finite(name: str, given: float) -> float:
+    try:
+        number = as_float(given)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise RequestError(f"the {name} of a UTM zone must be a finite number of degrees, not {shown(given)}.")
+    return number
+
+
 def _require_within_utm(*latitudes: float) -> None:
     for latitude in latitudes:
         if not _SOUTH <= latitude <= _NORTH:
             raise RequestError(
-                f"region reaches latitude {latitude:g}, but UTM ends at {_SOUTH} and {_NORTH}; take a polar crs, "
-                "such as EPSG:3413 in the north or EPSG:3031 in the south."
+                f"region reaches latitude {latitude:.10g}, but UTM ends at {_SOUTH} and {_NORTH}; take a polar "
+                "crs, such as EPSG:3413 in the north or EPSG:3031 in the south."
             )
 
 

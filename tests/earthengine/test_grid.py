@@ -6,6 +6,7 @@ import copy
 import math
 import pickle
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -233,14 +234,42 @@ def test_bounds_of_a_rotated_grid_hold_all_its_corners() -> None:
         ),
         (
             PixelGrid.from_bounds("EPSG:4326", "1/3600", (-1.5, 0, 1, 2)),
-            "EPSG-4326_0p0002777777778_-1p5_2_9000x7200",
+            "EPSG-4326_0p0002777777778_-1p5_2_9000x7200_4b782adf",
         ),
-        (PixelGrid('PROJCS["x"]', 2, 3, 1e20, 0, 1e-9, 0, -1, 0), "wkt-1ebcb10e_1e20_1e-09_0_2x3"),
+        (PixelGrid('PROJCS["x"]', 2, 3, 1e20, 0, 1e-9, 0, -1, 0), "wkt-1ebcb10e_1e20_1e-09_0_2x3_34c4338f"),
+        (PixelGrid("EPSG:4326+5773", 2, 3, 1, 0, 1, 0, -1, 0), "EPSG-4326-5773-04af7454_1_1_0_2x3"),
     ],
 )
 def test_a_grid_is_named_after_its_place(grid: PixelGrid, name: str) -> None:
     assert grid.name == name
     assert copy.copy(grid).name == name
+
+
+def test_other_pixels_have_another_name() -> None:
+    grids = [
+        PixelGrid("EPSG:32719", 2, 3, 1, 0, x, shear_y, scale_y, 0)
+        for x in (0.0, 20000000.001, 20000000.006)
+        for shear_y in (0.0, 0.5)
+        for scale_y in (-1.0, 1.0, -2.0)
+    ]
+    assert len({grid.name for grid in grids}) == len(grids)
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+", grid.name) for grid in grids)
+
+
+@pytest.mark.parametrize(
+    ("crs", "name"),
+    [
+        ("EPSG:32631", "EPSG-32631"),
+        ("EPSG-32631", "EPSG-32631-574035bd"),
+        ("EPSG:4326+5773", "EPSG-4326-5773-"),
+        ("EPSG:4326 5773", "EPSG-4326-5773-"),
+        ('PROJCS["x"]', "wkt-1ebcb10e"),
+    ],
+)
+def test_a_crs_is_named_as_a_file_may_be(crs: str, name: str) -> None:
+    found = PixelGrid(crs, 1, 1, 1, 0, 0, 0, -1, 0).crs_name
+    assert found.startswith(name)
+    assert (len(found) == len(name)) != name.endswith("-")
 
 
 def test_another_size_has_another_name() -> None:

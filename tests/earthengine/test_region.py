@@ -190,6 +190,16 @@ def test_a_projection_sees_no_break_at_180(crs: str, pixel: float, width: int) -
         ((-60, 0, 0, 10), "EPSG:3832", "it is torn at longitude -30, latitude"),
         ((0, 0, 10, 90), "EPSG:3857", "it is torn at longitude"),
         ((100, 0, 110, 10), "EPSG:32632", "cannot be expressed in the crs 'EPSG:32632'"),
+        ((134.17, -56.15, -135.83, -51.15), "EPSG:3035", "which turns it inside out: it holds the point opposite"),
+        ((189.9, -52.1, 190.1, -51.9), "EPSG:3035", "'EPSG:3035', which turns it inside out"),
+        ((-180, -90, 180, 90), "EPSG:3035", "'EPSG:3035', which turns it inside out"),
+        (polygon((180, -60), (-160, -60), (-170, -40)), "EPSG:3035", "which turns it inside out"),
+        ((0, 0, 1, 1), "EPSG:5773", "the crs 'EPSG:5773' is a Vertical CRS, which has no x and y of a map"),
+        (
+            (0, 0, 1, 1),
+            "EPSG:4978",
+            "the crs 'EPSG:4978' is a Geocentric CRS, which has no x and y of a map; take a projected or geographic one",
+        ),
         ((7, 46, 8, 47), "EPSG:99999", "the crs 'EPSG:99999' is not known to pyproj; give its WKT."),
         ((7, 46, 8, 47), "SR-ORG:6974", "the crs 'SR-ORG:6974' is not known to pyproj"),
     ],
@@ -198,6 +208,43 @@ def test_what_a_crs_cannot_express_is_refused(region: Any, crs: str, sentence: s
     with pytest.raises(RequestError) as refusal:
         PixelGrid.from_region(region, crs, 1000)
     assert sentence in str(refusal.value)
+
+
+def test_no_inside_of_any_region_is_lost() -> None:
+    """300 triangles on the map of Europe, some around its antipode: what is not refused holds its inner points."""
+    chance = random.Random(13)
+    refused = 0
+    for _ in range(300):
+        longitude, latitude = chance.choice([(190, -52), (10, 52), (chance.uniform(-60, 80), 20)])
+        corners = [(longitude + chance.uniform(-30, 30), latitude + chance.uniform(-30, 30)) for _ in range(3)]
+        try:
+            grid = PixelGrid.from_region(
+                polygon(*((x if x <= 180 else x - 360, y) for x, y in corners)), "EPSG:3035", 1000
+            )
+        except RequestError:
+            refused += 1
+            continue
+        shares = np.random.default_rng(0).dirichlet([1, 1, 1], 2000)
+        xs, ys = transformer("EPSG:3035").transform(*(shares @ np.array(corners)).T)
+        min_x, min_y, max_x, max_y = grid.bounds
+        assert min_x <= xs.min() <= xs.max() <= max_x
+        assert min_y <= ys.min() <= ys.max() <= max_y
+    assert 10 < refused < 100
+
+
+@pytest.mark.parametrize(
+    ("region", "bounds"),
+    [((-180, -90, 180, -60), 3334), ((-180, -80, 180, -60), 3334), ((-180, -90, 0, -60), 3334)],
+)
+def test_a_polar_map_holds_its_pole(region: Any, bounds: int) -> None:
+    grid = PixelGrid.from_region(region, "EPSG:3031", 1000)
+    assert grid.bounds[1::2] == (-1000 * bounds, 1000 * bounds)
+
+
+def test_degrees_of_another_datum_are_in_one_notion_of_degrees() -> None:
+    for crs in ("CRS84", "urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:7844", "EPSG:4326+5773"):
+        grid = PixelGrid.from_region((177, -20, -178, -15), crs, 0.05)
+        assert [side.width for side in grid.sides_of_antimeridian()] == [60, 40]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.grid import PixelGrid
 from airflow_provider_ee.earthengine.tiles import export_tiles
+from airflow_provider_ee.earthengine.utm import utm_zones
 
 SIZES = ["10", "30", "0.1", "1/12", "1/3600", "0.00026949458523585647", "4.77731426716"]
 
@@ -172,6 +173,20 @@ def test_without_whole_pixels_in_360_the_lattice_is_kept() -> None:
             PixelGrid.from_bounds("EPSG:4647", 1000, (0, 0, 500000, 5000000)),
             [(0, 500000)],
         ),  # projected, of the 4000s
+        (PixelGrid.from_bounds("EPSG:4087", 10, (0, -50, 1000, 50)), [(0, 1000)]),
+        (PixelGrid.from_bounds("EPSG:4839", 10, (170, 0, 190, 10)), [(170, 190)]),
+        *(
+            (PixelGrid.from_bounds(crs, 1, (178, 0, 182, 1)), [(178, 180), (-180, -178)])
+            for crs in (
+                "EPSG:7844",
+                "EPSG:6706",
+                "EPSG:6668",
+                "EPSG:4326+5773",
+                "CRS84",
+                "urn:ogc:def:crs:OGC:1.3:CRS84",
+                'COMPD_CS["x", GEOGCS["WGS 84"], VERT_CS["y"]]',
+            )
+        ),
     ],
 )
 def test_sides(grid: PixelGrid, sides: list[tuple[int, int]]) -> None:
@@ -179,6 +194,13 @@ def test_sides(grid: PixelGrid, sides: list[tuple[int, int]]) -> None:
     assert [(side.bounds[0], side.bounds[2]) for side in found] == sides
     if grid == found[0]:
         assert found == [grid]
+
+
+def test_a_projected_grid_is_never_moved() -> None:
+    grid = PixelGrid.from_region((10.500, 50.9995, 10.5057, 51.0005), "EPSG:4839", 10)
+    tiles = grid.tiles(20, 100)
+    assert (tiles[0].bounds[0], tiles[-1].bounds[2]) == (grid.bounds[0], grid.bounds[2])
+    assert [tile.bounds[2] for tile in tiles[:-1]] == [tile.bounds[0] for tile in tiles[1:]]
 
 
 def test_a_rotated_grid_across_180_is_refused() -> None:
@@ -271,6 +293,16 @@ def test_tiles_have_whole_sides(size: Any) -> None:
             "gs://{{ params.bucket }}/{{ ds_nodash }}/c0000_r0000",
         ),
         ("gs://bucket/{{name}}", "gs://bucket/{{name}}_c0000_r0000"),
+        (
+            "gs://{{ params.bucket }}-{{ var.value.get('a/b') }}",
+            "gs://{{ params.bucket }}-{{ var.value.get('a/b') }}/c0000_r0000",
+        ),
+        ("gs://bucket/{{ ds }}", "gs://bucket/{{ ds }}_c0000_r0000"),
+        ("{{ var.value.dest }}/{name}", "{{ var.value.dest }}/c0000_r0000"),
+        ("{{ var.value.dest }}/ndvi", "{{ var.value.dest }}/ndvi_c0000_r0000"),
+        ("gs://bucket/{crs}/{name}", "gs://bucket/EPSG-32719/c0000_r0000"),
+        ("gs://bucket/{crs}", "gs://bucket/EPSG-32719_c0000_r0000"),
+        ("gs://bucket/{{crs}}/", "gs://bucket/{{crs}}/c0000_r0000"),
     ],
 )
 def test_each_tile_has_a_destination_of_its_own(destination: str, named: str) -> None:
@@ -294,6 +326,8 @@ def test_a_description_is_the_name_or_ends_with_it() -> None:
     ("arguments", "sentence"),
     [
         ({"tiles": [1]}, "tiles must be PixelGrids, not 1."),
+        ({"destination": "{{ var.value.dest }}"}, "put {name} where the name of a tile belongs"),
+        ({"destination": "{{ var.value.scheme + '//' }}{{ ds }}"}, "does not tell a bucket from a prefix"),
         ({"destination": None}, "destination must be text, not None."),
         ({"description": 5}, "description must be text, not 5."),
         ({"grid": {}}, "export_tiles gives each tile its grid; leave grid out."),
@@ -312,6 +346,27 @@ def test_tiles_of_two_grids_would_overwrite_each_other() -> None:
         RequestError, match="two tiles are called 'c0000_r0000', and one would overwrite the other"
     ):
         export_tiles([*tiles, *tiles], "gs://b/c")
+
+
+def test_tiles_of_two_zones_go_to_places_of_their_own() -> None:
+    tiles = [
+        tile
+        for crs in utm_zones((5.9, 45, 6.1, 45.1))
+        for tile in PixelGrid.from_region((5.9, 45, 6.1, 45.1), crs, 100).tiles(100, 100)
+    ]
+    with pytest.raises(
+        RequestError, match=r"a destination of its own, or put \{crs\} into it if the grids differ"
+    ):
+        export_tiles(tiles, "gs://b/ndvi")
+    items = export_tiles(tiles, "gs://b/{crs}/{name}", "{name} of {crs}")
+    assert len({item["destination"] for item in items}) == len(tiles)
+    assert items[0]["destination"] == "gs://b/EPSG-32631/c0000_r0000"
+    assert items[-1]["description"] == f"{tiles[-1].name} of EPSG-32632"
+
+
+def test_one_grid_is_one_tile() -> None:
+    grid = PixelGrid.from_bounds("EPSG:32719", 10, (0, 0, 20, 10))
+    assert export_tiles(grid, "gs://b/{name}") == export_tiles([grid], "gs://b/{name}")
 
 
 def serialized_dag(size: str) -> str:
