@@ -56,7 +56,7 @@ class ExportOptions(Message):
         return {name: kind for name, kind in found.items() if kind and issubclass(kind, Destination)}
 
     @classmethod
-    def destination_with(cls, scheme: str) -> str | None:
+    def destination_with(cls, scheme: str | None) -> str | None:
         """The field whose destinations are written with a scheme, if there is one."""
         return next((name for name, kind in cls.destinations().items() if kind.scheme == scheme), None)
 

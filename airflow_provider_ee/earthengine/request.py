@@ -171,19 +171,23 @@ def _place(kind: str, destination: str, given: Mapping[str, Any]) -> tuple[str, 
         raise RequestError(f"destination must be text, not {destination!r:.80}; write {_forms(kind)}.")
     if not destination.isprintable():
         raise RequestError(f"destination {destination!r} holds characters that cannot be printed; leave them out.")
-    scheme, separator, rest = destination.partition("://")
-    if not separator and destination.startswith(("projects/", "users/")):
-        scheme, separator, rest = "", "://", destination
     fields = REQUESTS[kind].option_fields()
-    if separator and not scheme and rest != destination:  # "://" alone
-        separator = ""
-    found = {name: place for name in fields if separator and (place := fields[name].destination_with(scheme))}
+    scheme, rest = _scheme(destination)
+    found = {name: place for name in fields if (place := fields[name].destination_with(scheme))}
     if not found:
         raise RequestError(f"destination {destination!r} is not understood; write {_forms(kind)}.")
     # Options that are given say which is meant: an asset may be a table or a FeatureView.
     name = next((name for name in found if name in given), next(iter(found)))
     held = fields[name].destinations()[found[name]].read(rest)
     return name, found[name], {field: value for field, value in held.items() if value}
+
+
+def _scheme(destination: str) -> tuple[str | None, str]:
+    """What stands before ``://``, which assets do not have, and the rest; None: it is no destination."""
+    scheme, separator, rest = destination.partition("://")
+    if separator:
+        return scheme or None, rest
+    return ("" if destination.startswith(("projects/", "users/")) else None), destination
 
 
 def _merged(
