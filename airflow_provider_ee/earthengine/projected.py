@@ -71,7 +71,9 @@ def _projection(crs: str) -> Projection:
             f"the crs {crs!r:.80} is a {target.type_name}, which has no x and y of a map; take a projected or "
             "geographic one."
         )
-    in_degrees = is_in_degrees(crs)
+    in_degrees = target.is_geographic and target.axis_info[0].unit_name.startswith("degree")
+    if in_degrees != is_in_degrees(crs):  # then a grid would not be cut where it crosses 180
+        raise RequestError(f"the crs {crs!r:.80} is in degrees, which its name does not tell; give its WKT.")
 
     def project(points: Sequence[Point]) -> list[Point]:
         longitudes, latitudes = zip(*points, strict=True)
@@ -185,18 +187,18 @@ def _require_inside(ring: Ring, project: Projection, crs: str) -> None:
 
 
 def _inner_point(ring: Ring) -> tuple[Point, float]:
-    """The middle of the widest span within a ring, of a few rows; and how far its ends are."""
+    """The middle of the widest span within a ring, of a few rows; and how far the edges around it are."""
     ys = [y for _, y in ring]
-    found = []
+    spans = []
     for row in range(_ROWS):
         y = min(ys) + (max(ys) - min(ys)) * (row + 0.5) / _ROWS
         cuts = sorted(_cuts(ring, y))
-        found += [
-            ((right - left) / 2, ((left + right) / 2, y))
-            for left, right in zip(cuts[::2], cuts[1::2], strict=False)
+        spans += [
+            (right - left, (left + right) / 2, y) for left, right in zip(cuts[::2], cuts[1::2], strict=False)
         ]
-    room, point = max(found, default=(0.0, ring[0]))
-    return point, room
+    width, x, y = max(spans, default=(0.0, *ring[0]))
+    above_and_below = [abs(cut - y) for cut in _cuts([(b, a) for a, b in ring], x)]
+    return (x, y), min([width / 2, *above_and_below])
 
 
 def _is_within(point: Point, ring: Sequence[Point]) -> bool:

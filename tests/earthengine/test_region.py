@@ -200,6 +200,11 @@ def test_a_projection_sees_no_break_at_180(crs: str, pixel: float, width: int) -
             "EPSG:4978",
             "the crs 'EPSG:4978' is a Geocentric CRS, which has no x and y of a map; take a projected or geographic one",
         ),
+        (
+            (7, 46, 8, 47),
+            "ESRI:104000",
+            "the crs 'ESRI:104000' is in degrees, which its name does not tell; give its",
+        ),
         ((7, 46, 8, 47), "EPSG:99999", "the crs 'EPSG:99999' is not known to pyproj; give its WKT."),
         ((7, 46, 8, 47), "SR-ORG:6974", "the crs 'SR-ORG:6974' is not known to pyproj"),
     ],
@@ -230,6 +235,13 @@ def test_no_inside_of_any_region_is_lost() -> None:
         assert min_x <= xs.min() <= xs.max() <= max_x
         assert min_y <= ys.min() <= ys.max() <= max_y
     assert 10 < refused < 100
+
+
+@pytest.mark.parametrize(
+    "region", [(0, 50, 90, 50.001), (10, 0, 10.001, 80), polygon((0, 50), (90, 70), (45, 60.001))]
+)
+def test_a_sliver_that_bends_is_no_inside_out(region: Any) -> None:
+    PixelGrid.from_region(region, "EPSG:3035", 1000)
 
 
 @pytest.mark.parametrize(
