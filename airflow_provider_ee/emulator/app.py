@@ -176,6 +176,10 @@ def create_app(front: Front, routes: Callable[[FastAPI], None]) -> ASGIApp:
     async def refuse(request: Request, error: ServiceError) -> Response:
         return _refusal(error.code, error.message)
 
+    @app.exception_handler(Exception)
+    async def refuse_what_nobody_foresaw(request: Request, error: Exception) -> Response:
+        return _refusal_of(error)
+
     @app.exception_handler(HTTPException)
     async def refuse_in_the_same_form(request: Request, error: HTTPException) -> Response:
         return _refusal(error.status_code, str(error.detail))

@@ -314,3 +314,10 @@ def test_the_client_is_told_why_a_value_cannot_be_computed(connected: EarthEngin
         scenes().median().reduceRegion(ee.Reducer.mean(), plot(0, 0, 1, 1)).getInfo()
     with pytest.raises(ee.EEException, match=r"The function 'Image\.unitScale' is not emulated\."):
         scene().select("B4").unitScale(0, 1).getInfo()
+
+
+def test_the_client_is_told_at_once_what_is_not_emulated(connected: EarthEngineEmulator) -> None:
+    with pytest.raises(ee.EEException, match=r"Method maps\.create is not emulated\."):
+        scene().select("B4").getMapId()
+    logged = requests.get(f"{connected.url}/_emulator/requests").json()["requests"]
+    assert [entry["status"] for entry in logged if entry["method"] == "maps.create"] == [400]

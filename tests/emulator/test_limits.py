@@ -116,6 +116,7 @@ def test_a_body_is_not_nested_for_ever(emulator: EarthEngineEmulator) -> None:
             call("Collection", features=array(call("Feature"))),
             lambda each: call("Collection.merge", collection1=each, collection2=each),
         ),
+        chain(40, call("Image.constant", value=1), lambda each: call("Image.addBands", dstImg=each, srcImg=each)),
         chain(40, {"constantValue": 1}, lambda each: array(each, each)),
         graph(
             call("List.join", list=call("List.map", list=call("List.sequence", start=1, count=1_000_000),
@@ -127,7 +128,7 @@ def test_a_body_is_not_nested_for_ever(emulator: EarthEngineEmulator) -> None:
             inner=call("List.slice", list=call("List.sequence", start={"argumentReference": "n"}, count=1_000_000), start=0),
         ),
     ],
-    ids=["text", "lists", "collections", "shared lists", "joined", "lists of lists"],
+    ids=["text", "lists", "collections", "bands", "shared lists", "joined", "lists of lists"],
 )  # fmt: skip
 def test_memory_is_limited(emulator: EarthEngineEmulator, expression: dict[str, Any]) -> None:
     began = time.monotonic()
@@ -165,6 +166,46 @@ def test_a_computation_that_takes_long_ends(
 ) -> None:
     monkeypatch.setattr(service, "MAX_COMPUTE_SECONDS", -1.0)
     assert refusal(compute(emulator, graph(call("Feature")))) == "Computation timed out."
+
+
+def test_filters_and_functions_that_double_their_time_end(
+    emulator: EarthEngineEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_COMPUTE_SECONDS", 0.5)
+    filters = chain(40, call("Filter.always"), lambda each: call("Filter.and", filters=array(each, each)))
+    features = call("Collection", features=array(call("Feature")))
+    filtered = call("Collection.filter", collection=features, filter=reference(filters["result"]))
+    assert refusal(compute(emulator, graph(filtered, **filters["values"]))) == "Computation timed out."
+
+    values: dict[str, Any] = {"f0": function("b0", "x"), "b0": {"argumentReference": "x"}}
+    for index in range(1, 40):
+        again = {
+            "functionInvocationValue": {
+                "functionReference": f"f{index - 1}",
+                "arguments": {"x": {"argumentReference": "x"}},
+            }
+        }
+        values |= {f"f{index}": function(f"b{index}", "x"), f"b{index}": array(again, dict(again))}
+    called = {"functionReference": "f39", "arguments": {"x": {"constantValue": 1}}}
+    assert (
+        refusal(compute(emulator, graph({"functionInvocationValue": called}, **values)))
+        == "Computation timed out."
+    )
+
+
+def test_pixels_are_not_read_after_the_end(emulator: EarthEngineEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MAX_COMPUTE_SECONDS", 0.5)
+    box = call("GeometryConstructors.BBox", west=0, south=0, east=80, north=80)
+    count = call(
+        "Image.reduceRegion",
+        image=call("Image.constant", value=1),
+        reducer=call("Reducer.count"),
+        geometry=box,
+        scale=300,
+        crs=call("Projection", crs="EPSG:4326"),
+        maxPixels=1e13,
+    )
+    assert refusal(compute(emulator, graph(count))) == "Computation timed out."
 
 
 def test_an_export_is_cancelled_between_two_features(tmp_path: Path) -> None:

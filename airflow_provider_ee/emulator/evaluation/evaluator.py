@@ -99,6 +99,7 @@ class _Evaluation:
         return named
 
     def _invocation(self, invocation: Mapping[str, Any], frame: _Frame) -> Steps:
+        go_on()
         arguments = yield self._named(invocation.get("arguments", {}), frame)
         if "functionReference" in invocation:
             function = yield self._value(self._graph.node(invocation["functionReference"]), frame)
@@ -106,7 +107,6 @@ class _Evaluation:
         name = invocation.get("functionName", "")
         if name not in ALGORITHMS:
             raise EvaluationError(f"The function '{name}' is not emulated.")
-        go_on()
         return self._memory.take(name, ALGORITHMS[name](arguments, self._assets))
 
     def _function(self, definition: Mapping[str, Any], frame: _Frame) -> Function:

@@ -14,7 +14,7 @@ MOST_LEVELS = 200
 MOST_VALUES = 10_000_000
 """How many values, or characters of text, one value may be made of."""
 
-_VALUES_OF_AN_ELEMENT = 10
+_VALUES_OF_A_PART = 10  # an element of a collection, a band of an image, an output of a reducer
 _OUT_OF_MEMORY = "User memory limit exceeded."
 _TOO_DEEP = "nested too deeply; nest functions and values less."
 
@@ -82,7 +82,8 @@ def require_modest(value: Any) -> None:
 def _length(value: Any) -> int:
     if isinstance(value, (str, list, Mapping)):
         return len(value)
-    return len(getattr(value, "elements", ())) * _VALUES_OF_AN_ELEMENT
+    parts = [len(getattr(value, name, ())) for name in ("elements", "bands", "outputs")]
+    return sum(parts) * _VALUES_OF_A_PART
 
 
 def _inside(value: Any) -> Iterator[Any]:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from airflow_provider_ee.emulator.evaluation.image import Files, Pixels, Source
+from airflow_provider_ee.emulator.evaluation.limits import go_on
 from airflow_provider_ee.emulator.evaluation.projection import Grid
 
 Step = tuple[Source, Grid]
@@ -35,6 +36,7 @@ def read(sources: Sequence[Source], grid: Grid, files: Files) -> list[Pixels]:
     Works through a list rather than by recursion, since a graph may be thousands of steps deep, and forgets what
     no later step needs, since a graph may be thousands of steps wide.
     """
+    go_on()
     targets = [(source, grid) for source in sources]
     needs = _steps(targets)
     uses = Counter(step for needed in needs.values() for step in needed)
