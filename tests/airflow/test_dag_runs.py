@@ -177,7 +177,7 @@ def test_what_functions_build_with_the_client_is_exported(
         "named": ["success", "success"],
         "started": ["failed"],
     }, log[-3000:]
-    assert "the ee.batch.Task has been started already; return it without calling start()" in log
+    assert "the ee.batch.Task has been started already as projects/p/operations/1, which runs on; return it" in log
     assert [operation.state for operation in emulators[0].operations.all()] == ["SUCCEEDED"] * 10
     for name in ("parameters c0000_r0000", "parameters c0001_r0000", "named 2020-01-15", "named 2020-02-14"):
         assert f"named: {name}\n" in log
