@@ -13,6 +13,8 @@ SAMPLE_SOURCE := xarray-spatial==0.5.3
 
 # Models and properties are the same everywhere, and explored by `make test` alone.
 ONCE := not e2e and not explores
+# Whole DAGs are run on one Python for each Airflow.
+SMALL := $(ONCE) and not whole_dag
 
 # For the plot of `make bench`: what Airflow does not bring of it.
 PLOT := matplotlib==3.10.9 contourpy==1.3.2 cycler==0.12.1 fonttools==4.65.0 kiwisolver==1.5.1 pillow==12.3.0
@@ -43,7 +45,7 @@ test-pythons: ## all tests on Airflow 3, on each other Python that is found
 	$(call test_on,3.13,$(call find_python,3.13))
 
 define test_on
-	@if [ -n "$(2)" ]; then $(MAKE) test PYTHON=$(2) AIRFLOW3=.build/airflow3-python$(1) PYTEST='-q -m "$(ONCE)"'; \
+	@if [ -n "$(2)" ]; then $(MAKE) test PYTHON=$(2) AIRFLOW3=.build/airflow3-python$(1) PYTEST='-q -m "$(SMALL)"'; \
 	else echo "Python $(1) is not found; its tests are skipped."; fi
 endef
 

@@ -26,6 +26,8 @@ BEHAVIOURS: list[dict[str, Any]] = [
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 DAGS = Path(__file__).parent / "dags"
 
+pytestmark = pytest.mark.whole_dag
+
 
 def netcdf_band(name: str) -> np.ndarray:
     """A band as the netCDF file holds it."""

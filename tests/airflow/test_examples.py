@@ -18,6 +18,8 @@ from airflow_provider_ee.emulator import EarthEngineEmulator
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 RunDag = Callable[..., tuple[dict[str, list[str]], str]]
 
+pytestmark = pytest.mark.whole_dag
+
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
