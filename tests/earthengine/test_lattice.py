@@ -89,10 +89,10 @@ def test_the_same_numbers_may_stand_for_two_lattices() -> None:
 
 @pytest.mark.explores
 def test_equal_grids_have_equal_tiles() -> None:
-    """10,000 grids on any lattice, and each other grid of the same numbers."""
+    """3,000 grids on any lattice, and each other grid of the same numbers."""
     chance = random.Random(12)
     equal = 0
-    for _ in range(10_000):
+    for _ in range(3_000):
         size, anchor = chance.choice(FOUND_AGAIN + LOST)
         left, top = chance.randrange(-(10**6), 10**6), chance.randrange(-(10**6), 10**6)
         width, height = chance.randrange(1, 10**4), chance.randrange(1, 10**4)
@@ -106,7 +106,7 @@ def test_equal_grids_have_equal_tiles() -> None:
                 assert hash(other) == hash(grid)
                 assert other.tiles(*tile) == tiles
                 assert [one.bounds for one in other.tiles(*tile)] == [one.bounds for one in tiles]
-    assert equal > 20_000
+    assert equal > 6_000
 
 
 @pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda tile: pickle.loads(pickle.dumps(tile))])
