@@ -136,6 +136,37 @@ def test_memory_is_limited(emulator: EarthEngineEmulator, expression: dict[str, 
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.parametrize(
+    "compared",
+    [
+        lambda one, other: call("List.contains", list=array(one), element=other),
+        lambda one, other: call("List.distinct", list=array(one, other)),
+        lambda one, other: call("List.sort", list=array(one, other)),
+        lambda one, other: filtered(one, call("Filter.equals", leftField="a", rightValue=other)),
+        lambda one, other: filtered(one, call("Filter.inList", leftField="a", rightValue=array(other))),
+        lambda one, other: filtered(one, call("Filter.rangeContains", field="a", minValue=other, maxValue=other)),
+        lambda one, other: call("AggregateFeatureCollection.max", collection=features(one, other), property="a"),
+        lambda one, other: call("Collection.limit", collection=features(one, other), key="a"),
+    ],
+)
+def test_shared_lists_are_not_compared(emulator: EarthEngineEmulator, compared: Any) -> None:
+    values: dict[str, Any] = {"a0": {"constantValue": 1}, "b0": {"constantValue": 1}}
+    for index in range(1, 40):
+        for name in "ab":
+            values[f"{name}{index}"] = array(reference(f"{name}{index - 1}"), reference(f"{name}{index - 1}"))
+    node = compared(reference("a39"), reference("b39"))
+    assert OUT_OF_MEMORY in refusal(compute(emulator, graph(node, **values)))
+
+
+def features(*values: dict[str, Any]) -> dict[str, Any]:
+    made = [call("Feature", metadata={"dictionaryValue": {"values": {"a": value}}}) for value in values]
+    return call("Collection", features=array(*made))
+
+
+def filtered(value: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any]:
+    return call("Collection.filter", collection=features(value), filter=condition)
+
+
 def test_large_whole_numbers_are_refused(emulator: EarthEngineEmulator) -> None:
     numbers = [call("Feature", metadata={"n": 10**300}) for _ in range(2)]
     product = call(
@@ -191,6 +222,14 @@ def test_filters_and_functions_that_double_their_time_end(
         refusal(compute(emulator, graph({"functionInvocationValue": called}, **values)))
         == "Computation timed out."
     )
+
+
+def test_many_values_are_compared_until_the_end(
+    emulator: EarthEngineEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_COMPUTE_SECONDS", 0.5)
+    distinct = call("List.distinct", list=call("List.sequence", start=1, count=200_000))
+    assert refusal(compute(emulator, graph(distinct))) == "Computation timed out."
 
 
 def test_pixels_are_not_read_after_the_end(emulator: EarthEngineEmulator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,10 @@ class Memory:
 
 
 def require_modest(value: Any) -> None:
-    """Raises EvaluationError where plain values would be too many or too deep once they are written out."""
+    """Raises EvaluationError where plain values would be too many or too deep once they are written or compared.
+
+    Lists that hold one list twice, and so on, take no memory until then.
+    """
     level, size = [value], 0
     for _ in range(MOST_LEVELS):
         size += sum(max(_length(each), 1) for each in level)

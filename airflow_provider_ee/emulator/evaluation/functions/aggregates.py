@@ -9,6 +9,8 @@ from typing import Any
 
 from airflow_provider_ee.emulator.evaluation.collection import Collection
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
+from airflow_provider_ee.emulator.evaluation.functions.lists import unlike
+from airflow_provider_ee.emulator.evaluation.limits import require_modest
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
 
 
@@ -33,11 +35,7 @@ def count(collection: Collection, property: str) -> int:
 @algorithm("AggregateFeatureCollection.count_distinct")
 def count_distinct(collection: Collection, property: str) -> int:
     """How many different values there are."""
-    distinct: list[Any] = []
-    for value in _values(collection, property):
-        if value not in distinct:
-            distinct.append(value)
-    return len(distinct)
+    return len(unlike(_values(collection, property)))
 
 
 def _of_numbers(name: str, compute: Callable[[list[Any]], Any], of_none: Any) -> None:
@@ -78,4 +76,6 @@ _of_comparables("max", max)
 
 
 def _values(collection: Collection, name: str) -> list[Any]:
-    return [value for each in collection.elements if (value := each.properties.get(name)) is not None]
+    values = [value for each in collection.elements if (value := each.properties.get(name)) is not None]
+    require_modest(values)
+    return values

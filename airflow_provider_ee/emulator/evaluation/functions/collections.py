@@ -11,6 +11,7 @@ from airflow_provider_ee.emulator.evaluation.element import Element
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import Footprint
 from airflow_provider_ee.emulator.evaluation.image import Image
+from airflow_provider_ee.emulator.evaluation.limits import require_modest
 from airflow_provider_ee.emulator.evaluation.registry import algorithm, type_name
 from airflow_provider_ee.emulator.evaluation.shapes import shape_of
 from airflow_provider_ee.emulator.evaluation.values import Feature, Filter, Function
@@ -148,6 +149,7 @@ def _ordered(elements: Sequence[AnElement], key: str, ascending: bool) -> tuple[
         raise EvaluationError(
             f"Collection.limit: Not every element has the property '{key}'; filter with Filter.notNull first."
         )
+    require_modest([element.properties[key] for element in known])
     try:
         return tuple(sorted(known, key=lambda element: element.properties[key], reverse=not ascending))
     except TypeError:

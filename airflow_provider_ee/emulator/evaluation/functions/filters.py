@@ -13,7 +13,7 @@ from airflow_provider_ee.emulator.evaluation.element import Element
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
 from airflow_provider_ee.emulator.evaluation.footprint import WGS84, Footprint
 from airflow_provider_ee.emulator.evaluation.image import Image
-from airflow_provider_ee.emulator.evaluation.limits import go_on
+from airflow_provider_ee.emulator.evaluation.limits import go_on, require_modest
 from airflow_provider_ee.emulator.evaluation.registry import algorithm, type_name
 from airflow_provider_ee.emulator.evaluation.shapes import shape_of
 from airflow_provider_ee.emulator.evaluation.values import Feature, Filter
@@ -67,6 +67,7 @@ def _declare(name: str, test: Test, left_type: type | None) -> None:
                 return False
             if left_type is not None and not isinstance(left, left_type):
                 raise EvaluationError(f"{function}: The left operand must be a {type_name(left_type)}.")
+            require_modest([left, right])
             try:
                 return bool(test(left, right))
             except TypeError:
@@ -104,6 +105,7 @@ def in_list(
         options = rightValue if rightField is None else element.properties.get(rightField)
         if not isinstance(options, list):
             raise EvaluationError("Filter.inList: The right operand must be a List.")
+        require_modest([value, options])
         return value is not None and value in options
 
     return Filter(passes)
@@ -156,6 +158,7 @@ def range_contains(field: str, minValue: Any, maxValue: Any) -> Filter:
 
     def passes(element: Element) -> bool:
         value = element.properties.get(field)
+        require_modest([value, minValue, maxValue])
         try:
             return value is not None and bool(minValue <= value <= maxValue)
         except TypeError:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_ee.emulator.evaluation.errors import EvaluationError
-from airflow_provider_ee.emulator.evaluation.limits import MOST_VALUES
+from airflow_provider_ee.emulator.evaluation.limits import MOST_VALUES, go_on, require_modest
 from airflow_provider_ee.emulator.evaluation.registry import algorithm
 from airflow_provider_ee.emulator.evaluation.values import Function
 
@@ -30,6 +30,7 @@ def size(list: list[Any]) -> int:
 @algorithm("List.contains")
 def contains(list: list[Any], element: Any) -> bool:
     """Whether the list has the element."""
+    require_modest([list, element])
     return element in list
 
 
@@ -56,7 +57,18 @@ def part(list: list[Any], start: int, end: int | None = None, step: int | None =
 @algorithm("List.distinct")
 def distinct(list: list[Any]) -> list[Any]:
     """Each element once."""
-    return [element for index, element in enumerate(list) if element not in list[:index]]
+    require_modest(list)
+    return unlike(list)
+
+
+def unlike(values: list[Any]) -> list[Any]:
+    """Each of the values once; they may be of any kind, so that each is compared with those before."""
+    found: list[Any] = []
+    for value in values:
+        go_on()
+        if value not in found:
+            found.append(value)
+    return found
 
 
 @algorithm("List.reverse")
@@ -71,6 +83,7 @@ def in_order(list: list[Any], keys: list[Any] | None = None) -> list[Any]:
     order = list if keys is None else keys
     if len(order) != len(list):
         raise EvaluationError("List.sort: 'keys' must be as long as the list.")
+    require_modest(order)
     try:
         return [list[index] for index in sorted(range(len(list)), key=order.__getitem__)]
     except TypeError:
