@@ -1,4 +1,4 @@
-"""What building tasks adds to the time of parsing, what `import ee` would add, and what is stored of many tiles."""
+"""What building tasks adds to parsing, what `import ee` would add, and what is stored of many tiles."""
 
 from __future__ import annotations
 
