@@ -177,10 +177,11 @@ def test_what_functions_build_with_the_client_is_exported(
         "code": ["success"],
         "mapped_code": ["success", "success"],
         "named": ["success", "success"],
+        "tiled": ["success", "success"],
         "started": ["failed"],
     }, log[-3000:]
     assert "the ee.batch.Task has been started already as projects/p/operations/1, which runs on; return it" in log
-    assert [operation.state for operation in emulators[0].operations.all()] == ["SUCCEEDED"] * 10
+    assert [operation.state for operation in emulators[0].operations.all()] == ["SUCCEEDED"] * 12
     for name in ("parameters c0000_r0000", "parameters c0001_r0000", "named 2020-01-15", "named 2020-02-14"):
         assert f"named: {name}\n" in log
 
@@ -194,8 +195,9 @@ def test_what_functions_build_with_the_client_is_exported(
     assert whole.shape == (100, 150)
     for name in ("object/2020-01-15", "overridden/2020-01-15", "code/2020-01-15", "mapped/1"):
         np.testing.assert_array_equal(pixels(name), whole)
-    tiles = [pixels(f"tiles/{tile.stem}") for tile in sorted((tmp_path / "output/gs/bucket/tiles").iterdir())]
-    np.testing.assert_array_equal(np.hstack(tiles), whole)
+    for folder in ("tiles", "tiled/2020-01-15"):
+        paths = sorted((tmp_path / "output/gs/bucket" / folder).iterdir())
+        np.testing.assert_array_equal(np.hstack([pixels(f"{folder}/{path.stem}") for path in paths]), whole)
 
 
 @pytest.mark.parametrize("name", ["nir", "red"])

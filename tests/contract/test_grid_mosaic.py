@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 import rasterio
 import requests
-from google.auth.credentials import AnonymousCredentials
 from rasterio.merge import merge
 
 from airflow_provider_ee.earthengine.expression import expression_of
@@ -24,17 +22,6 @@ from airflow_provider_ee.emulator import EarthEngineEmulator
 UTM = PixelGrid.from_bounds("EPSG:32719", 10, (600_000, 4_698_020, 603_000, 4_700_020))
 OFF_LATTICE = PixelGrid.from_bounds("EPSG:32719", "40/3", (600_100, 4_698_120, 602_900, 4_699_900), anchor=(5, 7))
 DEGREES = PixelGrid.from_region((-67.658, -47.861, -67.628, -47.848), "EPSG:4326", "1/7200")
-
-
-@pytest.fixture
-def connected(
-    start_emulator: Callable[..., EarthEngineEmulator], sample_catalog: Path
-) -> Iterator[EarthEngineEmulator]:
-    """The client, initialised against the emulator."""
-    emulator = start_emulator(catalog=sample_catalog)
-    ee.Initialize(AnonymousCredentials(), url=emulator.url, project="test-project")
-    yield emulator
-    ee.Reset()
 
 
 def ndvi() -> ee.Image:

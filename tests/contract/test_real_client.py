@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import ee
@@ -23,17 +23,6 @@ def ndvi(start: str, end: str) -> ee.Image:
     """NDVI as people write it."""
     scenes = ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED").filterDate(start, end)
     return scenes.median().normalizedDifference(["B8", "B4"]).rename("NDVI")
-
-
-@pytest.fixture
-def connected(
-    start_emulator: Callable[..., EarthEngineEmulator], sample_catalog: Path
-) -> Iterator[EarthEngineEmulator]:
-    """The client, initialised against the emulator."""
-    emulator = start_emulator(catalog=sample_catalog)
-    ee.Initialize(AnonymousCredentials(), url=emulator.url, project="test-project")
-    yield emulator
-    ee.Reset()
 
 
 def advance(emulator: EarthEngineEmulator) -> None:

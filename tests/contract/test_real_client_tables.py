@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import rasterio
 import requests
-from google.auth.credentials import AnonymousCredentials
 
 from airflow_provider_ee.emulator import EarthEngineEmulator
 
@@ -21,17 +20,6 @@ SCENES = "COPERNICUS/S2_SR_HARMONIZED"
 SCENE = f"{SCENES}/20200115T143729_20200115T144602_T19GFG"
 UTM = "EPSG:32719"
 CORNER = (600000, 4700020)
-
-
-@pytest.fixture
-def connected(
-    start_emulator: Callable[..., EarthEngineEmulator], sample_catalog: Path
-) -> Iterator[EarthEngineEmulator]:
-    """The client, initialised against the emulator."""
-    emulator = start_emulator(catalog=sample_catalog)
-    ee.Initialize(AnonymousCredentials(), url=emulator.url, project="test-project")
-    yield emulator
-    ee.Reset()
 
 
 @pytest.fixture

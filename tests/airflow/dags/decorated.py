@@ -8,6 +8,7 @@ from typing import Any
 from airflow.providers.common.compat.sdk import DAG, get_current_context, task
 
 from airflow_provider_ee.earthengine.grid import PixelGrid
+from airflow_provider_ee.earthengine.tiles import export_tiles
 from airflow_provider_ee.operators.export import EEImageExportOperator
 
 GRID = PixelGrid.from_bounds("EPSG:32719", 20, (600_000, 4_698_020, 603_000, 4_700_020))
@@ -49,6 +50,14 @@ with DAG(
             "destination": f"gs://bucket/{prefix}/{tile['name']}",
         }
 
+    EEImageExportOperator.partial(task_id="tiled", expression=ndvi, wait_for_completion=True).expand_kwargs(
+        export_tiles(
+            GRID.tiles(100, 100),
+            "gs://bucket/tiled/{{ ds }}/{name}",
+            "tile {name} of {{ ds }}",
+            expression_kwargs={"day": "{{ ds }}"},
+        )
+    )
     tiles = [{"name": tile.name, "grid": tile.to_rest()} for tile in GRID.tiles(100, 100)]
     parameters.partial(prefix="tiles").expand(tile=tiles)
     client_task()
