@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.given import as_float, shown
@@ -36,27 +37,43 @@ _BANDS = (
 _NO_AREA = 1e-12
 
 
-def utm_zones(region: Region) -> list[str]:
-    """The EPSG codes of the UTM zones (WGS 84) that a region has a part in, in order: one or more.
+def utm_parts(region: Region) -> dict[str, dict[str, Any]]:
+    """The part of a region in each UTM zone (WGS 84) that it lies in: EPSG code -> GeoJSON, in order; one or more.
 
     Tiles of two zones have the same names, so a destination for all of them holds ``{crs}``::
 
         tiles = [
             tile
-            for crs in utm_zones(region)
-            for tile in PixelGrid.from_region(region, crs, 10).tiles_for_export()
+            for crs, part in utm_parts(region).items()
+            for tile in PixelGrid.from_region(part, crs, 10).tiles_for_export()
         ]
         exports = export_tiles(tiles, "gs://bucket/ndvi/{crs}/{name}", "ndvi {crs} {name}")
 
-    :param region: as for ``PixelGrid.from_region``: ``(west, south, east, north)`` in degrees, or GeoJSON.
+    ``max_tiles`` bounds the tiles of one zone, Airflow's ``[core] max_map_length`` those of all.
+
+    :param region: as for ``PixelGrid.from_region``: ``(west, south, east, north)`` in degrees, or GeoJSON. Holes
+        count as land.
     :raises RequestError: if the region is none, or reaches beyond 80 S or 84 N, where UTM ends.
     """
-    found: set[str] = set()
+    found: dict[str, list[list[Point]]] = {}
     for ring in region_rings(region):
         _require_within_utm(*(latitude for _, latitude in ring))
+        parts = [(code, part) for code, cell in _cells(ring) if (part := _part_in(ring, cell))]
         # What is smaller than a rounding lies where it begins.
-        found |= {code for code, cell in _cells(ring) if _has_part_in(ring, cell)} or {utm_zone(*ring[0])}
-    return sorted(found)
+        for code, part in parts or [(utm_zone(*ring[0]), ring)]:
+            found.setdefault(code, []).append(part)
+    return {code: _geojson(found[code]) for code in sorted(found)}
+
+
+def utm_zones(region: Region) -> list[str]:
+    """The EPSG codes of the UTM zones (WGS 84) that a region has a part in, in order: one or more.
+
+    A grid of the whole region in each of them would be the region as many times over: see ``utm_parts``.
+
+    :param region: as for ``utm_parts``.
+    :raises RequestError: likewise.
+    """
+    return list(utm_parts(region))
 
 
 def utm_zone(longitude: float, latitude: float) -> str:
@@ -106,13 +123,18 @@ def _cells(ring: list[Point]) -> Iterator[tuple[str, Bounds]]:
                     yield _code(south, zone), cell
 
 
-def _has_part_in(ring: list[Point], cell: Bounds) -> bool:
-    """Whether what is left of a ring, cut at the four sides of a cell, has an area."""
+def _part_in(ring: list[Point], cell: Bounds) -> list[Point]:
+    """What is left of a ring, cut at the four sides of a cell; nothing, if that has no area."""
     west, south, east, north = cell
     for axis, sign, limit in ((0, 1, west), (1, 1, south), (0, -1, east), (1, -1, north)):
         ring = list(_cut(ring, axis, sign, limit))
     doubled = sum(x * next_y - next_x * y for (x, y), (next_x, next_y) in pairwise([*ring, *ring[:1]]))
-    return abs(doubled) > _NO_AREA
+    return ring if abs(doubled) > _NO_AREA else []
+
+
+def _geojson(rings: list[list[Point]]) -> dict[str, Any]:
+    polygons = [[[list(point) for point in (*ring, ring[0])]] for ring in rings]
+    return {"type": "MultiPolygon", "coordinates": polygons}
 
 
 def _cut(ring: list[Point], axis: int, sign: int, limit: float) -> Iterator[Point]:

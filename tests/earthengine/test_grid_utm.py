@@ -7,11 +7,14 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from pyproj import Geod
 from pyproj.aoi import AreaOfInterest
 from pyproj.database import query_utm_crs_info
 
 from airflow_provider_ee.earthengine.errors import RequestError
-from airflow_provider_ee.earthengine.utm import utm_zone, utm_zones
+from airflow_provider_ee.earthengine.grid import PixelGrid
+from airflow_provider_ee.earthengine.region import region_bounds
+from airflow_provider_ee.earthengine.utm import utm_parts, utm_zone, utm_zones
 
 
 def zone_as_in_the_textbook(longitude: float, latitude: float) -> str:
@@ -127,3 +130,31 @@ def test_the_poles_are_not_in_utm(region: Any) -> None:
         utm_zones(region)
     with pytest.raises(RequestError, match="UTM ends at -80 and 84"):
         utm_zone(0, 84.1)
+
+
+def square_kilometres(west: float, south: float, east: float, north: float) -> float:
+    """The area of a box of longitudes and latitudes."""
+    east += 360 if east < west else 0
+    along = [west + (east - west) * step / 1_000 for step in range(1_001)]
+    longitudes, latitudes = [*along, *reversed(along)], [south] * 1_001 + [north] * 1_001
+    area: float = Geod(ellps="WGS84").polygon_area_perimeter(longitudes, latitudes)[0]
+    return abs(area) / 1e6
+
+
+@pytest.mark.parametrize(
+    ("region", "most"),
+    [
+        ((5.9, 45.7, 10.6, 47.9), 1.25),  # Switzerland
+        ((177, -10, -178, -5), 1.25),
+        ((-5, 42, 8.5, 51), 1.25),  # France, over three zones
+        ((4, 58, 31, 71), 1.6),  # Norway, whose zones lean towards the pole
+    ],
+)
+def test_parts_of_zones_are_the_region_once(region: Any, most: float) -> None:
+    """Grids of the whole region in each zone would be the region as many times over."""
+    grids = [PixelGrid.from_region(part, crs, 1_000) for crs, part in utm_parts(region).items()]
+    assert [grid.crs for grid in grids] == utm_zones(region)
+    assert sum(grid.pixel_count for grid in grids) < most * square_kilometres(*region)
+    for crs, part in utm_parts(region).items():
+        west, south, east, north = region_bounds(part, "EPSG:4326")
+        assert utm_zone((west + east) / 2, (south + north) / 2) == crs
