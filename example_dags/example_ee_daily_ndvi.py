@@ -15,12 +15,16 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 from airflow_provider_ee.earthengine.grid import PixelGrid
 
 GRID = PixelGrid.from_bounds("EPSG:32719", pixel_size=10, bounds=(600_000, 4_698_020, 603_000, 4_700_020))
+PLACE = [-67.66, -47.86, -67.62, -47.84]
+"""Longitude and latitude: west, south, east, north."""
 
 with DAG(
     dag_id="example_ee_daily_ndvi",
-    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),  # a run when the day is over
+    # A run for the day that is over; plain "@daily" is the day that begins, on Airflow 3.
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2020, 1, 15),
     catchup=False,
+    default_args={"retries": 2},
     tags=["example", "earth-engine"],
     doc_md=__doc__,
 ):
@@ -32,7 +36,11 @@ with DAG(
         import ee
 
         day = ee.Date(ds)
-        scenes = ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED").filterDate(day, day.advance(1, "day"))
+        scenes = (
+            ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED")
+            .filterDate(day, day.advance(1, "day"))
+            .filterBounds(ee.Geometry.Rectangle(PLACE, None, False))
+        )
         if scenes.size().getInfo() == 0:
             raise AirflowSkipException(f"There are no scenes of {ds}.")
         return scenes.median().normalizedDifference(["B8", "B4"]).rename("NDVI")

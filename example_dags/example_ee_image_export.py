@@ -15,10 +15,12 @@ from airflow_provider_ee.operators.export import EEImageExportOperator
 
 with DAG(
     dag_id="example_ee_image_export",
-    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),  # a run when the day is over
+    # A run for the day that is over; plain "@daily" is the day that begins, on Airflow 3.
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2020, 1, 15),
     end_date=datetime(2020, 3, 15),
     catchup=False,
+    default_args={"retries": 2},
     params={"bucket": "example-bucket"},
     tags=["example", "earth-engine"],
     doc_md=__doc__,

@@ -35,9 +35,10 @@ def square(name: str, crs: str, x: str, y: str) -> dict[str, Any]:
 
 with DAG(
     dag_id="example_ee_mgrs_tiles",
-    schedule=CronDataIntervalTimetable("@yearly", timezone="UTC"),  # a run when the year is over
+    schedule=CronDataIntervalTimetable("@yearly", timezone="UTC"),  # when the year is over
     start_date=datetime(2020, 1, 1),
     catchup=False,
+    default_args={"retries": 2},
     tags=["example", "earth-engine"],
     doc_md=__doc__,
 ):
@@ -57,22 +58,22 @@ with DAG(
             "expression": scenes.median().select(["B4", "B8"]),
             "grid": square["grid"],
             "destination": f"gs://example-bucket/median/{ds[:4]}/{square['name']}",
+            "description": square["name"],
         }
 
     @task(trigger_rule="all_done")
-    def manifest(destinations: list[str], operations: list[str]) -> dict[str, Any]:
-        """Destination -> what became of it: which squares are there, which held no pixels, which are missing."""
+    def manifest(operations: list[str]) -> dict[str, Any]:
+        """Square -> what became of it: there, without pixels, or failed."""
         hook = EarthEngineHook()
         ended = [hook.get_operation(name) for name in operations]
         return {
-            destination: {
+            operation["metadata"]["description"].partition("--")[0]: {
                 "operation": operation["name"],
                 "state": operation["metadata"]["state"],
                 "error": operation.get("error", {}).get("message"),
                 "eecu_seconds": operation["metadata"].get("batchEecuUsageSeconds"),
             }
-            for destination, operation in zip(destinations, ended, strict=True)
+            for operation in ended
         }
 
-    exports = export_square.expand(square=squares())
-    exports >> manifest(exports["destination"], exports["operation"])
+    manifest(export_square.expand(square=squares())["operation"])

@@ -13,6 +13,8 @@ from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
 from airflow_provider_ee.operators.export import EEImageExportOperator
 
 GRID = PixelGrid.from_bounds("EPSG:32719", pixel_size=10, bounds=(600_000, 4_698_020, 603_000, 4_700_020))
+PLACE = [-67.66, -47.86, -67.62, -47.84]
+"""Longitude and latitude: west, south, east, north."""
 
 
 def vegetation(month: str) -> Any:
@@ -20,15 +22,20 @@ def vegetation(month: str) -> Any:
     import ee
 
     start = ee.Date(month)
-    scenes = ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED").filterDate(start, start.advance(1, "month"))
+    scenes = (
+        ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED")
+        .filterDate(start, start.advance(1, "month"))
+        .filterBounds(ee.Geometry.Rectangle(PLACE, None, False))
+    )
     return scenes.median().normalizedDifference(["B8", "B4"]).gt(0.4).rename("vegetation")
 
 
 with DAG(
     dag_id="example_ee_shared_asset",
-    schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),  # a run when the month is over
+    schedule=CronDataIntervalTimetable("@monthly", timezone="UTC"),  # when the month is over
     start_date=datetime(2020, 1, 1),
     catchup=False,
+    default_args={"retries": 2},
     params={"project": "example-project"},
     tags=["example", "earth-engine"],
     doc_md=__doc__,

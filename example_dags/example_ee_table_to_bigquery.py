@@ -1,11 +1,15 @@
-"""Statistics of regions, day by day, appended to a table in BigQuery. The dataset must exist."""
+"""Statistics of regions, day by day, appended to a table in BigQuery. The dataset must exist.
+
+A task that is cleared appends its day once more. Where runs are repeated, write a table for each day instead:
+``bq://example-project.vegetation.ndvi_{{ ds_nodash }}`` with ``overwrite``.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 REGIONS = {
@@ -16,9 +20,11 @@ REGIONS = {
 
 with DAG(
     dag_id="example_ee_table_to_bigquery",
-    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),  # a run when the day is over
+    # A run for the day that is over; plain "@daily" is the day that begins, on Airflow 3.
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2020, 1, 15),
     catchup=False,
+    default_args={"retries": 2},
     tags=["example", "earth-engine"],
     doc_md=__doc__,
 ):
@@ -33,12 +39,20 @@ with DAG(
         import ee
 
         day = ee.Date(ds)
-        scenes = ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED").filterDate(day, day.advance(1, "day"))
+        regions = ee.FeatureCollection(
+            [
+                ee.Feature(ee.Geometry.Rectangle(bounds, None, False), {"region": name, "day": ds})
+                for name, bounds in REGIONS.items()
+            ]
+        )
+        scenes = (
+            ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED")
+            .filterDate(day, day.advance(1, "day"))
+            .filterBounds(regions)
+        )
+        if scenes.size().getInfo() == 0:
+            raise AirflowSkipException(f"There are no scenes of {ds}.")
         ndvi = scenes.median().normalizedDifference(["B8", "B4"])
-        regions = [
-            ee.Feature(ee.Geometry.Rectangle(bounds, None, False), {"region": name, "day": ds})
-            for name, bounds in REGIONS.items()
-        ]
-        return ndvi.reduceRegions(ee.FeatureCollection(regions), ee.Reducer.mean(), scale=10, crs="EPSG:32719")
+        return ndvi.reduceRegions(regions, ee.Reducer.mean(), scale=10, crs="EPSG:32719")
 
     export_statistics()

@@ -13,23 +13,31 @@ from airflow_provider_ee.operators.export import EEImageExportOperator
 from airflow_provider_ee.sensors.operation import EEOperationSensor
 
 GRID = PixelGrid.from_bounds("EPSG:32719", pixel_size=10, bounds=(600_000, 4_698_020, 603_000, 4_700_020))
+PLACE = [-67.66, -47.86, -67.62, -47.84]
+"""Longitude and latitude: west, south, east, north."""
 
 with DAG(
     dag_id="example_ee_wait_for_scenes",
-    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),  # a run when the day is over
+    # A run for the day that is over; plain "@daily" is the day that begins, on Airflow 3.
+    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
     start_date=datetime(2020, 1, 15),
     catchup=False,
+    default_args={"retries": 2},
     tags=["example", "earth-engine"],
     doc_md=__doc__,
 ):
-
-    @task.sensor(mode="reschedule", poke_interval=60 * 60, timeout=5 * 24 * 60 * 60)
+    # A satellite does not pass every day: what has not come after five days is skipped.
+    @task.sensor(mode="reschedule", poke_interval=60 * 60, timeout=5 * 24 * 60 * 60, soft_fail=True)
     def scenes_are_there(ds: str) -> bool:
         import ee
 
         EarthEngineHook().initialize_ee()
         day = ee.Date(ds)
-        scenes = ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED").filterDate(day, day.advance(1, "day"))
+        scenes = (
+            ee.ImageCollection("COPERNICUS/S2_SR_HARMONIZED")
+            .filterDate(day, day.advance(1, "day"))
+            .filterBounds(ee.Geometry.Rectangle(PLACE, None, False))
+        )
         count: int = scenes.size().getInfo()
         return count > 0
 

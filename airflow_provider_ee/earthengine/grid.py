@@ -97,7 +97,8 @@ class PixelGrid:
             is exact.
         :param bounds: (min x, min y, max x, max y) in units of the CRS; a corner within a millionth of a pixel
             of an edge of the lattice lies on it.
-        :param anchor: a corner of some pixel: (0, 0) fits Sentinel-2, (15, 15) Landsat.
+        :param anchor: a corner of some pixel: (0, 0) fits Sentinel-2 at 10 and 20 m, (15, 15) Landsat, which
+            is in northern UTM zones (EPSG:326xx) everywhere.
         :raises RequestError: if the size is not positive or the bounds hold no area.
         """
         size = exact("pixel_size", pixel_size)

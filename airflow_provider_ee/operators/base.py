@@ -49,7 +49,10 @@ if TYPE_CHECKING:
     from airflow_provider_ee.triggers.operation import EEOperationTrigger
 
 DESTINATION_KEY = "destination"
-"""XCom key that holds where the export writes, from the moment it is submitted."""
+"""XCom key that holds where the export writes, from the moment it is submitted.
+
+Missing only where a retry goes on with an export whose request cannot be made once more.
+"""
 
 OPERATION_KEY = "operation"
 """XCom key that holds the name of the operation, from the moment it is submitted."""
@@ -72,8 +75,8 @@ class ExportOperator(BaseOperator):
     :param expression_kwargs: arguments for the function. (templated)
     :param destination: where to write: ``gs://bucket/prefix``, ``drive://folder/prefix``,
         ``projects/p/assets/name`` or ``bq://project.dataset.table``. (templated)
-    :param description: name of the task; characters that the service refuses become ``-``. Names the files
-        where the destination does not. Default: made of dag and task id. (templated)
+    :param description: name of the task; characters that the service refuses become ``-``. One that is given names
+        the files where the destination does not; the default, made of dag and task id, names none. (templated)
     :param request_id: the service starts at most one export of a user's for each id. (templated)
     :param workload_tag: label that the compute is accounted under. (templated)
     :param priority: 0 to 9999, for projects registered for paid use. (templated)
@@ -85,13 +88,13 @@ class ExportOperator(BaseOperator):
         Default: Airflow's ``[operators] default_deferrable``.
     :param poll_interval: seconds between two looks, default 30. (only where the task waits)
     :param wait_timeout: seconds to wait, for room in a full queue and for the end of the export; when they have
-        passed, the export is cancelled and the task fails. Without a wait it bounds the wait for room alone, for
-        which a day is the most in any case.
+        passed, the export is cancelled and the task fails. Default: no limit. Without a wait it bounds the wait
+        for room alone, for which a day is the most in any case.
     :param max_eecu_seconds: compute after which the export is cancelled and the task fails. (only where the
         task waits)
-    :param cancel_on_kill: cancel the export when the task is killed and no other try follows.
-    :param skip_if_empty: skip the task, instead of failing it, where no pixel was valid. (only where the task
-        waits)
+    :param cancel_on_kill: cancel the export when the task is killed and no other try follows. Default: true.
+    :param skip_if_empty: skip the task, instead of failing it, where no pixel was valid. A collection without
+        images fails earlier, for want of bands. (only where the task waits)
     """
 
     kind: ClassVar[str]

@@ -108,7 +108,7 @@ def test_the_backfill_has_five_years_of_months() -> None:
     while run := dag.timetable.next_dagrun_info(last_automated_data_interval=interval, restriction=restriction):
         interval = run.data_interval
         days.append(interval.start.strftime("%Y-%m"))
-    assert days == [f"{year}-{month:02}" for year in range(2016, 2021) for month in range(1, 13)]
+    assert days == [f"{year}-{month:02}" for year in range(2018, 2023) for month in range(1, 13)]
 
 
 def parsed() -> dict[str, Any]:

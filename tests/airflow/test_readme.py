@@ -13,7 +13,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 def test_the_blocks_of_python_run_one_after_the_other() -> None:
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     # Airflow 2.11 has these elsewhere, as the README says.
     text = "\n".join(blocks).replace("from airflow.sdk import", "from airflow.providers.common.compat.sdk import")
     names: dict[str, object] = {}
