@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
@@ -128,7 +128,9 @@ class ExportOperator(BaseOperator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        own = _keyword_only(cls) if "kind" in vars(cls) else ()
+        own = _keyword_only(vars(cls)["__init__"]) if {"kind", "__init__"} <= set(vars(cls)) else {}
+        if own:
+            _tell_all(vars(cls)["__init__"], {**_keyword_only(ExportOperator.__init__), **own})
         as_json = {name: "json" for name in own if name.endswith("_options") or name in ("grid", "policy")}
         # A class may be of several kinds.
         cls.request_parameters = _united(own, cls, "request_parameters")
@@ -410,15 +412,19 @@ class ExportOperator(BaseOperator):
         return f"{self.dag_id}-{self.task_id}"
 
 
-def _keyword_only(cls: type) -> tuple[str, ...]:
-    """The parameters that a class adds to those of its bases."""
-    if "__init__" not in vars(cls):
-        return ()
-    parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
-    return tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+def _keyword_only(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(function).parameters.values()
+    return {one.name: one for one in parameters if one.kind is one.KEYWORD_ONLY}
 
 
-def _united(own: Sequence[str], cls: type, attribute: str) -> tuple[str, ...]:
+def _tell_all(function: Any, parameters: Mapping[str, inspect.Parameter]) -> None:
+    """Show in help and completion what ``**kwargs`` stands for, too."""
+    signature = inspect.signature(function)
+    first, *_, rest = signature.parameters.values()
+    function.__signature__ = signature.replace(parameters=[first, *parameters.values(), rest])
+
+
+def _united(own: Iterable[str], cls: type, attribute: str) -> tuple[str, ...]:
     """Names that a class adds, and those that it and all its bases list."""
     listed = (name for base in cls.__mro__ for name in vars(base).get(attribute, ()))
     return tuple(dict.fromkeys([*own, *listed]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from importlib.resources import files
 from typing import Any
@@ -68,3 +69,19 @@ def test_the_decorator_takes_what_any_operator_takes() -> None:
     every = set().union(*(operator.request_parameters for operator in OPERATORS))
     assert set(EEExportDecoratedOperator.request_parameters) == every
     assert every | {"op_args", "op_kwargs"} <= set(EEExportDecoratedOperator.template_fields)
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_a_signature_tells_all_that_an_operator_takes(operator: type[ExportOperator]) -> None:
+    told = set(inspect.signature(operator).parameters)
+    common = {
+        "expression", "expression_kwargs", "project_id", "ee_conn_id", "impersonation_chain", "wait_for_completion",
+        "deferrable", "poll_interval", "wait_timeout", "max_eecu_seconds", "cancel_on_kill", "skip_if_empty",
+    }  # fmt: skip
+    assert told == {*operator.request_parameters, *common, "kwargs"}
+
+
+def test_a_new_kind_is_a_declaration_of_at_most_25_lines() -> None:
+    for operator in OPERATORS:
+        source = inspect.getsource(operator).replace(operator.__doc__ or "", "")
+        assert len([line for line in source.splitlines() if line.strip(' "')]) <= 25, operator
