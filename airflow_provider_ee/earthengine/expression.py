@@ -6,6 +6,7 @@ REST page: https://developers.google.com/earth-engine/reference/rest/v1/Expressi
 from __future__ import annotations
 
 import json
+from inspect import iscoroutine
 from typing import Any, NoReturn
 
 from airflow_provider_ee.earthengine.collector import collector_paused
@@ -135,6 +136,8 @@ def unexpected_result(result: Any) -> str:
             f"the function returned a {type(result).__name__}, but one Airflow task starts one export; "
             f"{wanted}, and map the task with expand()."
         )
+    if iscoroutine(result):
+        result.close()  # nobody waits for it
     if _is_of_client(result):
         shown = f"an ee.{type(result).__name__}"
     else:  # others may show an address, or all that they hold

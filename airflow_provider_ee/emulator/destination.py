@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -160,11 +161,18 @@ def _require_inside(folder: Path, output: Path) -> None:
     """Refuses a folder that symbolic links lead out of the output folder."""
     if len(str(folder)) > _LONGEST_PATH:
         raise EvaluationError(f"The destination has more than {_LONGEST_PATH} characters; shorten it.")
-    try:
-        resolved = folder.resolve()
-    except (OSError, RuntimeError):
+    if _leads_round(folder):
         raise EvaluationError(
             f"The destination '{folder.name}' leads round in a circle of symbolic links; remove them."
-        ) from None
-    if not resolved.is_relative_to(output.resolve()):
+        )
+    if not folder.resolve().is_relative_to(output.resolve()):
         raise EvaluationError(f"The destination '{folder.name}' leads out of the emulator's output folder.")
+
+
+def _leads_round(folder: Path) -> bool:
+    """Whether a path has no end; what ``resolve`` does then is another thing on each Python."""
+    try:
+        folder.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
