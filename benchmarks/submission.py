@@ -82,7 +82,7 @@ def measure(url: str, nodes: int) -> tuple[int, list[tuple[float, float]], int]:
 
     def ours(index: int) -> int:
         submission = Submission(client, Memory(), SystemClock(), Attempt(task_key("run", index), 0, 1))
-        return int(submission.start(request.prepared()).resource["asked"])
+        return int(submission.start(request.prepared).resource["asked"])
 
     def plain(_: int) -> int:
         answer = session.post(f"{url}/v1/projects/p/image:export", json=plain_body, timeout=60)
