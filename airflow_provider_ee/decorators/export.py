@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import (
     task_decorator_factory,
 )
 
+from airflow_provider_ee.earthengine.given import is_of_client
 from airflow_provider_ee.operators.export import (
     EEClassifierExportOperator,
     EEImageExportOperator,
@@ -98,12 +99,11 @@ def _determine_kwargs(function: Callable[..., Any], arguments: Collection[Any], 
 def _refuse_ee_objects(function: Callable[..., Any], arguments: Iterable[Any]) -> None:
     """Airflow would store them, or their address, at every parse."""
     for given in arguments:
-        for base in type(given).__mro__:
-            if base.__module__.partition(".")[0] == "ee":
-                raise TypeError(
-                    f"{function.__name__} is given an ee.{type(given).__name__} while the DAG is parsed; "
-                    "make it in the function, which is called when the task runs."
-                )
+        if is_of_client(given):
+            raise TypeError(
+                f"{function.__name__} is given an ee.{type(given).__name__} while the DAG is parsed; "
+                "make it in the function, which is called when the task runs."
+            )
 
 
 def ee_export_task(

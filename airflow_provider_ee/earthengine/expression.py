@@ -6,11 +6,11 @@ REST page: https://developers.google.com/earth-engine/reference/rest/v1/Expressi
 from __future__ import annotations
 
 import json
-from inspect import iscoroutine
 from typing import Any, NoReturn
 
 from airflow_provider_ee.earthengine.collector import collector_paused
 from airflow_provider_ee.earthengine.errors import RequestError
+from airflow_provider_ee.earthengine.given import is_of_client
 from airflow_provider_ee.earthengine.graph import Expression, check_graph, too_deep
 from airflow_provider_ee.earthengine.messages import REQUESTS, clean_description
 from airflow_provider_ee.earthengine.validation import parse
@@ -63,7 +63,7 @@ def expression_of(given: Any, kind: str) -> Expression:
         given = given["expression"]
     if is_task(given):
         raise RequestError("expression is an ee.batch.Task, which is a whole export; @task.ee_export takes it.")
-    if not _is_of_client(given):
+    if not is_of_client(given):
         return expression_from(given)
     kinds = kinds_of(given)
     if kinds is not None and kind not in kinds:
@@ -76,7 +76,7 @@ def expression_of(given: Any, kind: str) -> Expression:
 
 def kinds_of(given: Any) -> tuple[str, ...] | None:
     """The kinds that an ee object can be exported as; None if it does not say what it is."""
-    if not _is_of_client(given):
+    if not is_of_client(given):
         return None if isinstance(given, (str, dict)) else ()
     names = [base.__name__ for base in type(given).__mro__ if base.__module__.partition(".")[0] == "ee"]
     if names[0] in _UNTYPED:
@@ -91,7 +91,7 @@ def is_task(given: Any) -> bool:
 
 def workload_tag_of(given: Any) -> str | None:
     """The tag that code has set for an ee object, as the client would send it."""
-    if not _is_of_client(given):
+    if not is_of_client(given):
         return None
     import ee
 
@@ -136,17 +136,11 @@ def unexpected_result(result: Any) -> str:
             f"the function returned a {type(result).__name__}, but one Airflow task starts one export; "
             f"{wanted}, and map the task with expand()."
         )
-    if iscoroutine(result):
-        result.close()  # nobody waits for it
-    if _is_of_client(result):
+    if is_of_client(result):
         shown = f"an ee.{type(result).__name__}"
     else:  # others may show an address, or all that they hold
         shown = f"{result!r:.80}" if isinstance(result, (int, float, type(None))) else f"a {type(result).__name__}"
     return f"the function returned {shown}, which cannot be exported; {wanted}."
-
-
-def _is_of_client(given: Any) -> bool:
-    return any(base.__module__.partition(".")[0] == "ee" for base in type(given).__mro__)
 
 
 def _encoded(given: Any) -> Any:

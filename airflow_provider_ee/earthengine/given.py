@@ -1,4 +1,4 @@
-"""What people give for numbers and lists, also numpy's, as Python's own; and what a sentence shows of it."""
+"""What people give: numbers and lists, numpy's too, as Python's own; objects of ee; and how it is shown."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def shown(value: Any, length: int = 80) -> str:
         return repr(value)[:length]
     except Exception:  # nested too deeply, a number of too many digits, or somebody's own
         return f"some {type(value).__name__} that cannot be shown"
+
+
+def is_of_client(value: Any) -> bool:
+    """Whether something is an object of the ee library, which need not be imported to tell."""
+    return any(base.__module__.partition(".")[0] == "ee" for base in type(value).__mro__)
 
 
 def plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import iscoroutine
 from typing import Any
 
 from pydantic.alias_generators import to_camel
@@ -134,6 +135,8 @@ def _kind(result: Any, given: Mapping[str, Any]) -> str:
     """Of what kind an export is, by the type of the object, and by what is given beside it."""
     typed = kinds_of(result)
     if typed == ():
+        if iscoroutine(result):
+            result.close()  # nobody waits for it
         raise RequestError(unexpected_result(result))
     kinds = [kind for kind in typed or REQUESTS if set(given) <= parameters_of(kind)]
     if not kinds and typed:

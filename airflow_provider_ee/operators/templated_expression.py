@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any
 
 from airflow_provider_ee.earthengine.errors import RequestError
+from airflow_provider_ee.earthengine.given import is_of_client
 
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -36,12 +37,11 @@ def author_kind(given: Any) -> ExpressionKind:
     :raises TypeError: if it is none of the kinds; an ee object is none, since Airflow would serialise it at
         every parse.
     """
-    for base in type(given).__mro__:
-        if base.__module__.split(".")[0] == "ee":
-            raise TypeError(
-                f"expression is an ee.{base.__name__} object, built while the DAG is parsed; "
-                "give a function that builds it: it is called when the task runs."
-            )
+    if is_of_client(given):
+        raise TypeError(
+            f"expression is an ee.{type(given).__name__} object, built while the DAG is parsed; "
+            "give a function that builds it: it is called when the task runs."
+        )
     if isinstance(given, dict):
         return ExpressionKind.DICT
     if callable(given) or isinstance(given, NamedFunction):
