@@ -214,8 +214,8 @@ def wait_for_operation(
     )
     wait.saw(operation, clock.monotonic())
     while not wait.operation.done:
-        left = float("inf") if wait.until is None else wait.until - clock.monotonic()
-        clock.sleep(min(poll_interval, left))
+        left = poll_interval if wait.until is None else wait.until - clock.monotonic()
+        clock.sleep(max(0.0, min(poll_interval, left)))  # time passes between two looks at the clock, too
         try:
             seen = Operation(service.get_operation(operation.name))
         except EarthEngineError as error:

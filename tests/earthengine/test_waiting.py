@@ -173,6 +173,23 @@ def test_the_time_that_is_given_is_used_up_and_no_more() -> None:
     assert raised.value.operation.progress == 0.25
 
 
+def test_a_time_that_is_over_between_two_looks_at_the_clock_ends_the_wait() -> None:
+    class MovingClock(FakeClock):
+        """Each look at it takes its time; as the real one, it sleeps no negative time."""
+
+        def monotonic(self) -> float:
+            self.seconds += 0.7
+            return self.seconds
+
+        def sleep(self, seconds: float) -> None:
+            assert seconds >= 0
+            super().sleep(seconds)
+
+    for thousandth in range(0, 3000, 50):
+        with pytest.raises(OperationTimeoutError):
+            wait(FakeService(resource()), MovingClock(), poll_interval=1, timeout=1 + thousandth / 1000)
+
+
 def test_an_operation_that_ends_with_the_time_is_no_timeout() -> None:
     service = FakeService(resource(), resource("SUCCEEDED"))
     assert wait(service, FakeClock(), poll_interval=30, timeout=60).state == "SUCCEEDED"
