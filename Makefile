@@ -3,7 +3,7 @@
 PYTHON ?= python3
 find_python = $(firstword $(shell python$(1) -c 0 2>/dev/null && echo python$(1)) \
 	$(wildcard $(HOME)/.pyenv/versions/$(1).*/bin/python))
-# Airflow 2.11 runs on Python 3.10 to 3.12.
+# Airflow 2.11 and 3.0 run on Python 3.10 to 3.12.
 PYTHON2 ?= $(firstword $(foreach version,3.11 3.12 3.10,$(call find_python,$(version))) $(PYTHON))
 
 AIRFLOW3 := .build/airflow3
@@ -22,7 +22,7 @@ PLOT := matplotlib==3.10.9 contourpy==1.3.2 cycler==0.12.1 fonttools==4.65.0 kiw
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 test-pythons lint bench chaos chaos-airflow2 e2e e2e-airflow2 clean
+.PHONY: help demo test test-airflow2 test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench chaos chaos-airflow2 e2e e2e-airflow2 clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -39,6 +39,14 @@ test-airflow2: ## all tests, on Airflow 2.11 and the lowest versions that are su
 	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
 	@$(AIRFLOW2)/bin/python -m pytest -n auto --dist worksteal -m "$(ONCE)" $(PYTEST)
 
+# Each on a Python that the other tests do not run on, where it is found.
+test-airflow3.0: PYTHON3 = $(or $(call find_python,3.10),$(PYTHON2))
+test-airflow3.1: PYTHON3 = $(or $(call find_python,3.12),$(PYTHON))
+test-airflow3.2: PYTHON3 = $(or $(call find_python,3.13),$(PYTHON))
+test-airflow3.0 test-airflow3.1 test-airflow3.2: test-airflow%: ## all tests, on that version of Airflow
+	@$(PYTHON3) tools/install.py .build/airflow$* requirements/airflow$*.txt test $(SAMPLE_SOURCE)
+	@.build/airflow$*/bin/python -m pytest -n auto --dist worksteal -m "$(ONCE)" $(PYTEST)
+
 test-pythons: ## all tests on Airflow 3, on each other Python that is found
 	$(call test_on,3.10,$(call find_python,3.10))
 	$(call test_on,3.12,$(call find_python,3.12))
@@ -49,11 +57,13 @@ define test_on
 	else echo "Python $(1) is not found; its tests are skipped."; fi
 endef
 
-lint: ## style and types
+lint: ## style, types, and the arrows of the house
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
 	@$(AIRFLOW3)/bin/ruff check .
 	@$(AIRFLOW3)/bin/ruff format --check .
 	@$(AIRFLOW3)/bin/mypy
+	@$(AIRFLOW3)/bin/lint-imports --cache-dir .build/import-linter
+	@$(AIRFLOW3)/bin/python tools/house.py
 
 bench: ## what things cost, as ratios within one run
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
@@ -73,8 +83,7 @@ e2e: ## kill, clear and time out real processes of Airflow, on SQLite, PostgreSQ
 	@.build/e2e/bin/python -m pytest -m e2e --capture=no tests/e2e $(E2E)
 
 e2e-airflow2: ## the same on Airflow 2.11, on PostgreSQL, or else on SQLite
-	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
-	@$(AIRFLOW2)/bin/python -m pip install --quiet --disable-pip-version-check $$(grep psycopg2 requirements/e2e.txt)
+	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE) $$(grep psycopg2 requirements/e2e.txt)
 	@$(AIRFLOW2)/bin/python -m pytest -m e2e --capture=no tests/e2e_airflow2 $(E2E)
 
 clean: ## remove what was built
