@@ -20,10 +20,10 @@ from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from airflow_provider_ee.earthengine.authorisation import caller_of, error_from_auth
 from airflow_provider_ee.earthengine.collector import collector_paused
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
-    EarthEngineError,
     HttpFailure,
     RequestError,
     TransientError,
@@ -62,6 +62,7 @@ class EarthEngineClient:
     :param num_retries: how many times a call is repeated.
     :param timeout: seconds to wait for a connection, and between two bytes of an answer.
     :param sleep: called with seconds between two attempts.
+    :param requested: told each request that was made: the method, and the status of the answer or 0.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class EarthEngineClient:
         num_retries: int = 5,
         timeout: float = 60.0,
         sleep: Callable[[float], None] | None = None,
+        requested: Callable[[str, int], None] = lambda method, status: None,
     ) -> None:
         if not PROJECT.fullmatch(project):
             raise RequestError(f"project {project!r:.80} is not the id or number of a Cloud project.")
@@ -85,7 +87,7 @@ class EarthEngineClient:
         self.clock_offset = 0.0
         """Seconds that the service's clock was ahead of this machine's when it gave its last answer."""
         self._doubted_offset = float("inf")
-        self._timeout = timeout
+        self._timeout, self._requested = timeout, requested
         self._session = _authorized_session(credentials, loopback=is_loopback(endpoint), refresh=real_credentials)
         retrying: dict[str, Any] = {"sleep": sleep} if sleep else {}
         self._repeat = Retrying(
@@ -202,6 +204,7 @@ class EarthEngineClient:
         query: dict[str, Any] | None = None,
         read: Callable[[requests.Response], Any] = requests.Response.json,
     ) -> dict[str, Any]:
+        status = 0
         try:
             response = self._session.request(
                 verb,
@@ -212,22 +215,27 @@ class EarthEngineClient:
                 timeout=self._timeout,
                 allow_redirects=False,
             )
+            status = response.status_code
         except (requests.exceptions.InvalidHeader, UnicodeError, ValueError):
             # Their texts quote the header, with the token in it.
             raise AuthError(f"{call} could not be sent: the credentials hold what no HTTP header may.") from None
         except requests.RequestException as error:
             raise TransientError(f"{call} got no answer from {self.endpoint}: {_reason(error)}.") from error
-        except GoogleAuthError as error:
-            raise error_from_auth(call, error) from None  # google-auth keeps whole answers in its errors
+        except GoogleAuthError as error:  # which keeps whole answers
+            raise error_from_auth(call, error, self._session.credentials) from None
+        finally:
+            self._requested(call, status)
         try:
             answer = read(response)
         except ValueError:
             answer = None
         if isinstance(answer, dict):  # else it is somebody's on the way
             self._take_time(seconds_since_epoch(response.headers.get("Date")))
-        if response.status_code != 200:
-            failure = HttpFailure.from_response(response.status_code, response.text, response.headers)
-            raise error_from_http(failure, call=call, project=self.project)
+        if status != 200:
+            failure = HttpFailure.from_response(status, response.text, response.headers)
+            raise error_from_http(
+                failure, call=call, project=self.project, caller=caller_of(self._session.credentials)
+            )
         if not isinstance(answer, dict):
             raise TransientError(f"{call} got an answer from {self.endpoint} that is not a JSON object.")
         return answer
@@ -316,11 +324,3 @@ def _reason(error: Exception) -> str:
     while cause.__context__ is not None:
         cause = cause.__context__
     return f"{type(error).__name__}, {str(cause).strip() or type(cause).__name__}".rstrip(".")
-
-
-def error_from_auth(call: str, error: GoogleAuthError) -> EarthEngineError:
-    """What google-auth says of a call, without what it may quote."""
-    told = str(error.args[0] if error.args else error).strip().rstrip(".")
-    if getattr(error, "retryable", False) or "TransportError" in type(error).__name__:
-        return TransientError(f"{call} could not be authorised now: {told}.")
-    return AuthError(f"{call} could not be authorised: {told}; check the credentials of the Airflow connection.")

@@ -89,14 +89,17 @@ def load_credentials(settings: CredentialSettings) -> tuple[Credentials, str | N
     except RequestError:
         raise
     except GoogleAuthError as error:
-        reason = str(error).rstrip(".")
-        raise AuthError(f"credentials from {_where(settings)} could not be loaded: {reason}.") from None
+        reason = str(error.args[0] if error.args else error).rstrip(".")
+        raise AuthError(f"credentials from {origin(settings)} could not be loaded: {reason}.") from None
     except OSError as error:
-        raise AuthError(f"credentials from {_where(settings)} could not be read: {error.strerror}.") from None
+        raise AuthError(
+            f"credentials from {origin(settings)} could not be read: {error.strerror or type(error).__name__}; "
+            "the file must lie on each machine that runs Airflow."
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         # Texts of parsers may quote the key.
         raise AuthError(
-            f"credentials from {_where(settings)} could not be read ({type(error).__name__}); "
+            f"credentials from {origin(settings)} could not be read ({type(error).__name__}); "
             "they must be JSON as Google hands it out."
         ) from None
     return credentials, project
@@ -129,10 +132,8 @@ def _load(settings: CredentialSettings) -> tuple[Credentials, str | None]:
         if not isinstance(path, str) or path.lstrip().startswith("{"):
             raise RequestError(f"the connection's {source} holds JSON instead of a path; put it in keyfile_dict.")
         return _from_info(_read_json(Path(path)), settings)
-    if not os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") and earthengine_login_path().is_file():
-        login = _read_json(earthengine_login_path())
-        if login.get("refresh_token"):
-            return _from_login(login)
+    if login := _login():
+        return _from_login(login)
     import google.auth
 
     credentials, project = google.auth.default(scopes=_source_scopes(settings))
@@ -153,7 +154,7 @@ def _from_info(info: Mapping[str, Any], settings: CredentialSettings) -> tuple[C
     if info.get("type") == "external_account":
         return _federated(info, scopes), None
     if info.get("type") not in _OTHER_TYPES:
-        raise RequestError(f"the credentials in {_where(settings)} are of a type that is not known.")
+        raise RequestError(f"the credentials in {origin(settings)} are of a type that is not known.")
     import google.auth
 
     with warnings.catch_warnings():
@@ -174,6 +175,14 @@ def _federated(info: Mapping[str, Any], scopes: list[str]) -> Credentials:
         kind = pluggable.Credentials
     credentials: Credentials = kind.from_info(info, scopes=scopes)
     return credentials
+
+
+def _login() -> Mapping[str, Any] | None:
+    """The login of ``earthengine authenticate``, which comes before what else the machine provides."""
+    if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or not earthengine_login_path().is_file():
+        return None
+    login = _read_json(earthengine_login_path())
+    return login if login.get("refresh_token") else None
 
 
 def _from_login(login: Mapping[str, Any]) -> tuple[Credentials, str | None]:
@@ -237,10 +246,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     return info
 
 
-def _where(settings: CredentialSettings) -> str:
-    if settings.source == "default":
-        return "this machine (application default credentials)"
-    path = (
-        getattr(settings, settings.source) if settings.source in ("key_path", "credential_config_file") else None
-    )
-    return f"{settings.source} {path!r}" if path else settings.source
+def origin(settings: CredentialSettings) -> str:
+    """Where the credentials come from, in words."""
+    if settings.source in ("key_path", "credential_config_file"):
+        return f"{settings.source} {getattr(settings, settings.source)!r}"
+    if settings.source != "default":
+        return settings.source
+    try:
+        login = _login() is not None
+    except (OSError, ValueError):
+        login = True  # it is the one that could not be read
+    return f"the login in {earthengine_login_path()}" if login else "application default credentials"

@@ -93,7 +93,7 @@ def _told(error: Exception, caller: Caller) -> EarthEngineError:
     """What kept ee from being initialised, as the same answer to a call of ours would be told."""
     from google.auth.exceptions import GoogleAuthError
 
-    from airflow_provider_ee.earthengine.client import error_from_auth
+    from airflow_provider_ee.earthengine.authorisation import error_from_auth
 
     call = "ee.Initialize"
     if isinstance(error, GoogleAuthError):

@@ -11,16 +11,23 @@ https://developers.google.com/earth-engine/guides/usage (limits).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from airflow_provider_ee.earthengine.operation import Operation
+from airflow_provider_ee.earthengine.operation import PROJECT, Operation
 
 REGISTRATION_PAGE = "https://console.cloud.google.com/earth-engine/configuration?project={project}"
-API_PAGE = "https://console.cloud.google.com/apis/library/earthengine.googleapis.com?project={project}"
+EARTH_ENGINE_API = "earthengine.googleapis.com"
+
+
+def api_page(project: str | None, api: str = EARTH_ENGINE_API) -> str:
+    """Where an API is enabled for a project."""
+    page = f"https://console.cloud.google.com/apis/library/{api}"
+    return f"{page}?project={project}" if project else page
 
 
 class EarthEngineError(Exception):
@@ -114,12 +121,17 @@ class SupersededError(EarthEngineError):
 
 @dataclass(frozen=True)
 class HttpFailure:
-    """An HTTP answer that is not a success, with the parts of Google's error body that tell kinds apart."""
+    """An HTTP answer that is not a success, with the parts of Google's error body that tell kinds apart.
+
+    ``consumer`` is the project, and ``service`` the API, that a refusal is about, where it says so.
+    """
 
     status: int
     message: str
     reasons: frozenset[str] = field(default_factory=frozenset)
     retry_after: float | None = None
+    consumer: str | None = None
+    service: str | None = None
 
     @classmethod
     def from_response(cls, status: int, text: str, headers: Mapping[str, str]) -> HttpFailure:
@@ -128,10 +140,28 @@ class HttpFailure:
         try:
             error = json.loads(text)["error"]
             message, reasons = str(error["message"]), frozenset(_reasons(error))
+            consumer, service = _told_by(error, "consumer", PROJECT), _told_by(error, "service", _API)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             summary = " ".join(text.split())[:200] or "no text"
             return cls(status, f"HTTP {status}: {summary}", retry_after=retry_after)
-        return cls(status, message, reasons, retry_after)
+        return cls(status, message, reasons, retry_after, consumer, service)
+
+    @property
+    def api_is_off(self) -> bool:
+        """Whether an API is not enabled in the project."""
+        return "SERVICE_DISABLED" in self.reasons or "has not been used in project" in self.message.lower()
+
+
+_API = re.compile(r"[a-z0-9-]+\.googleapis\.com")
+
+
+def _told_by(error: Mapping[str, Any], name: str, shape: re.Pattern[str]) -> str | None:
+    """What the metadata of an ErrorInfo says: https://cloud.google.com/apis/design/errors#error_info."""
+    parts = (part.get("metadata") for part in error.get("details") or () if isinstance(part, dict))
+    texts = (
+        str(part.get(name)).removeprefix("projects/") for part in parts if isinstance(part, dict) and name in part
+    )
+    return next((text for text in texts if shape.fullmatch(text)), None)
 
 
 def _reasons(error: Mapping[str, Any]) -> list[str]:
@@ -169,10 +199,13 @@ _DUPLICATE = "already started with the given request_id"
 _DAILY_QUOTA = ("custom quota", "daily_eecu_usage_time", "per day")
 
 
-def error_from_http(failure: HttpFailure, *, call: str, project: str) -> EarthEngineError:
+def error_from_http(
+    failure: HttpFailure, *, call: str, project: str, caller: str = "the caller"
+) -> EarthEngineError:
     """Turn an unsuccessful HTTP answer into its kind, with one sentence that says what mends it.
 
-    ``call`` names the REST method (``image.export``), ``project`` the Cloud project it was sent to.
+    ``call`` names the REST method (``image.export``), ``project`` the Cloud project it was sent to, ``caller``
+    whom a missing role must be granted to.
     """
     status = failure.status
     text = failure.message.lower()
@@ -195,9 +228,9 @@ def error_from_http(failure: HttpFailure, *, call: str, project: str) -> EarthEn
     if status == 401:
         return AuthError(sentence("check the credentials of the Airflow connection"))
     if status == 403:
-        return AuthError(sentence(_mend_forbidden(failure, project)))
+        return AuthError(sentence(_mend_forbidden(failure, call, project, caller)))
     if status == 404:
-        return NotFoundError(sentence("check its spelling and that the caller may see it"))
+        return NotFoundError(sentence(f"check its spelling and that {caller} may see it"))
     if status < 400:
         return RequestError(sentence("check api_endpoint, Earth Engine answers with 200 or an error"))
     if status == 409:
@@ -205,20 +238,33 @@ def error_from_http(failure: HttpFailure, *, call: str, project: str) -> EarthEn
     return RequestError(sentence("correct the request"))
 
 
-def _mend_forbidden(failure: HttpFailure, project: str) -> str:
-    text = failure.message.lower()
-    if "serviceusage" in text or "USER_PROJECT_DENIED" in failure.reasons:
-        return f"grant the caller roles/serviceusage.serviceUsageConsumer on project {project!r}"
-    if "has not been used in project" in text or "SERVICE_DISABLED" in failure.reasons:
-        return f"enable the Earth Engine API at {API_PAGE.format(project=project)}"
+# Calls that roles/earthengine.viewer allows.
+_READING = ("getConfig", "operations.get", "operations.list")
+
+
+def _mend_forbidden(failure: HttpFailure, call: str, project: str, caller: str) -> str:
+    """Reasons: https://docs.cloud.google.com/apis/design/errors; roles: guides/access_control of Earth Engine."""
+    text, reasons = failure.message.lower(), failure.reasons
+    consumer = failure.consumer or project  # a quota project is not the project of the call
+    if "serviceusage" in text or "USER_PROJECT_DENIED" in reasons:
+        return f"grant {caller} roles/serviceusage.serviceUsageConsumer on project {consumer!r}"
+    if failure.api_is_off and failure.service not in (None, EARTH_ENGINE_API):
+        return f"enable that API at {api_page(consumer, str(failure.service))}"
+    if failure.api_is_off:
+        return f"enable the Earth Engine API at {api_page(consumer)}, and wait a few minutes"
     if "not registered" in text:
         return f"register the project at {REGISTRATION_PAGE.format(project=project)}"
+    if "CONSUMER_INVALID" in reasons:
+        return f"check the spelling of the project {consumer!r}, and that {caller} may use it"
+    if "BILLING_DISABLED" in reasons:
+        return f"enable billing for project {consumer!r}"
     if "scope" in text:
         return (
             "give the connection the scope that is missing (a Drive export needs "
             "https://www.googleapis.com/auth/drive)"
         )
-    return f"grant the caller roles/earthengine.writer on project {project!r}"
+    less = " (to look without exporting, roles/earthengine.viewer)" if call in _READING else ""
+    return f"grant {caller} roles/earthengine.writer on project {project!r}{less}"
 
 
 _TOO_BIG = ("out of memory", "computation timed out", "user memory limit exceeded")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,9 @@ _GOOGLE_NAMES = {"scopes": "scope", "anonymous": "is_anonymous"}
 _PREFIXES = ("", "extra__google_cloud_platform__")
 # A credential that we cannot read must not silently become another identity.
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url")
+# A ticked box is "y" where Airflow 2 tests a form that is not saved.
+_FLAGS = {"true": True, "1": True, "y": True, "false": False, "0": False}
+_PATIENCE_OF_A_PERSON = 15  # seconds
 
 
 class EarthEngineHook(BaseHook):
@@ -72,9 +75,7 @@ class EarthEngineHook(BaseHook):
         refuse_none("project_id", self._given_project)
         project = self._given_project or self._fields.get("project") or self._credentials[1]
         if not project:
-            raise AuthError(
-                f"no Cloud project is known; set project in the connection {self.ee_conn_id!r}, or project_id."
-            )
+            raise AuthError(f"no Cloud project is known; set project in {self._named_connection}, or project_id.")
         return str(project)
 
     @property
@@ -88,7 +89,7 @@ class EarthEngineHook(BaseHook):
 
         :raises EarthEngineError: if the connection is wrong or its credentials cannot be loaded.
         """
-        return self._make_client(num_retries=int(self._number("num_retries")))
+        return self._make_client(num_retries=self._number("num_retries"), timeout=self._number("timeout"))
 
     async def open_for_polling(self) -> tuple[Caller, EarthEngineClient]:
         """A client that repeats nothing, made without blocking the event loop, and for whom it calls.
@@ -106,7 +107,9 @@ class EarthEngineHook(BaseHook):
             self._connection = None
         # Reading a connection, Airflow talks to its supervisor: before 3.2, in no other kind of thread.
         await sync_to_async(lambda: self._fields, thread_sensitive=False)()
-        client: EarthEngineClient = await in_thread(lambda: self._make_client(num_retries=0))
+        client: EarthEngineClient = await in_thread(
+            lambda: self._make_client(num_retries=0, timeout=self._number("timeout"))
+        )
         return self.caller, client
 
     @property
@@ -124,7 +127,8 @@ class EarthEngineHook(BaseHook):
         )
         return Caller(endpoint, self.project_id, self._settings.identity)
 
-    def _make_client(self, *, num_retries: int) -> EarthEngineClient:
+    def _make_client(self, *, num_retries: int, timeout: float) -> EarthEngineClient:
+        from airflow_provider_ee import metrics
         from airflow_provider_ee.earthengine.client import EarthEngineClient
 
         caller = self.caller
@@ -134,7 +138,8 @@ class EarthEngineHook(BaseHook):
             endpoint=caller.endpoint,
             real_credentials=self._settings.are_real,
             num_retries=num_retries,
-            timeout=self._number("timeout"),
+            timeout=timeout,
+            requested=metrics.requested,
         )
 
     def get_conn(self) -> EarthEngineClient:
@@ -238,20 +243,59 @@ class EarthEngineHook(BaseHook):
         return dict(final.resource)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Whether the project can be reached and is registered to use Earth Engine."""
-        try:
-            state = self.client.get_config().get("registrationState") or "unknown"
-        except EarthEngineError as error:
-            return False, str(error)
-        if state == "NOT_REGISTERED":
-            from airflow_provider_ee.earthengine.errors import REGISTRATION_PAGE
+        """Whether the project can be used, what mends it if not, and which identity was used.
 
-            page = REGISTRATION_PAGE.format(project=self.project_id)
-            return (
-                False,
-                f"Project {self.project_id!r} is not registered to use Earth Engine; register it at {page}.",
-            )
-        return True, f"Project {self.project_id!r} answered; its registration: {state}."
+        Permission to export cannot be told without an export.
+        """
+        from airflow_provider_ee.earthengine.access import check_access
+
+        try:
+            self._check_that_secrets_were_given()
+            timeout = min(self._number("timeout"), _PATIENCE_OF_A_PERSON)
+            with closing(self._make_client(num_retries=0, timeout=timeout)) as client:
+                works, told = True, check_access(client)
+        except EarthEngineError as error:
+            works, told = False, str(error)
+        except Exception as error:  # whose text may quote a secret
+            works, told = False, f"The connection could not be tested ({type(error).__name__})."
+        # A connection that is not saved yet is tested under an id that nobody knows.
+        return works, f"{told} {self._identity_used}".strip().replace(self._named_connection, "this connection")
+
+    def _check_that_secrets_were_given(self) -> None:
+        from airflow_provider_ee.hooks.connection_form import KEPT_SECRET
+
+        for name, value in self._fields.items():
+            if value == KEPT_SECRET:
+                raise RequestError(
+                    f"the page of Airflow 2 does not show the saved {name} to this test; "
+                    "type it in again, or run `airflow connections test`."
+                )
+
+    @property
+    def _identity_used(self) -> str:
+        """A sentence, once there are credentials."""
+        from airflow_provider_ee.earthengine.authorisation import identity_of
+        from airflow_provider_ee.earthengine.credentials import origin
+
+        if "_credentials" not in self.__dict__:
+            return ""
+        if not self._settings.are_real:
+            return f"Identity used: {'none (anonymous)' if self._settings.anonymous else 'the fixed token'}."
+        return f"Identity used: {identity_of(self.get_credentials())}, from {origin(self._settings)}."
+
+    @staticmethod
+    def get_connection_form_widgets() -> dict[str, Any]:
+        """The form's own fields, for Airflow before 3.2."""
+        from airflow_provider_ee.hooks.connection_form import form_widgets
+
+        return form_widgets()
+
+    @staticmethod
+    def get_ui_field_behaviour() -> dict[str, Any]:
+        """What the form makes of the fields that every connection has, for Airflow before 3.2."""
+        from airflow_provider_ee.hooks.connection_form import field_behaviour
+
+        return field_behaviour()
 
     @property
     def _named_connection(self) -> str:
@@ -314,23 +358,23 @@ class EarthEngineHook(BaseHook):
 
         return load_credentials(self._settings)
 
-    def _number(self, name: str) -> float:
-        value = self._fields.get(name, CONNECTION_FIELDS[name]["schema"]["default"])
+    def _number(self, name: str) -> int:
+        schema = CONNECTION_FIELDS[name]["schema"]
+        value = self._fields.get(name, schema["default"])
         try:
             number = float(value)
+            if schema["minimum"] <= number <= schema["maximum"] and number.is_integer():
+                return int(number)
         except (TypeError, ValueError):
-            number = -1.0
-        whole = CONNECTION_FIELDS[name]["schema"]["type"][0] == "integer"
-        if not (number >= 0 if whole else number > 0) or number > 86_400 or (whole and number != int(number)):
-            rule = "a whole number from 0" if whole else "a number greater than 0 and up"
-            raise RequestError(f"{self._named_connection} sets {name} to {value!r}; write {rule} to 86400.")
-        return number
+            pass
+        rule = f"a whole number from {schema['minimum']} to {schema['maximum']}"
+        raise RequestError(f"{self._named_connection} sets {name} to {value!r:.80}; write {rule}.")
 
     def _flag(self, name: str) -> bool:
         value = self._fields.get(name, False)
-        flag = {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+        flag = _FLAGS.get(str(value).strip().lower())
         if flag is None:
-            raise RequestError(f"{self._named_connection} sets {name} to {value!r}; write true or false.")
+            raise RequestError(f"{self._named_connection} sets {name} to {value!r:.80}; write true or false.")
         return flag
 
     def _words(self, name: str, given: Any) -> tuple[str, ...]:

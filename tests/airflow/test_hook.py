@@ -32,7 +32,7 @@ def test_the_fields_of_a_connection_reach_the_client(connect: Connect) -> None:
         token="abcdef",
         api_endpoint="http://127.0.0.1:8085/",
         num_retries="2",
-        timeout="7.5",
+        timeout="7",
         scopes="https://www.googleapis.com/auth/drive, https://www.googleapis.com/auth/cloud-platform",
         quota_project_id="payer",
     )
@@ -41,7 +41,7 @@ def test_the_fields_of_a_connection_reach_the_client(connect: Connect) -> None:
     assert hook.client.endpoint == "http://127.0.0.1:8085"
     assert hook.get_credentials().token == "abcdef"
     assert hook.get_credentials().quota_project_id == "payer"
-    assert (hook.client._timeout, hook.client._repeat.stop.max_attempt_number) == (7.5, 3)
+    assert (hook.client._timeout, hook.client._repeat.stop.max_attempt_number) == (7, 3)
     assert hook._settings.scopes[0] == "https://www.googleapis.com/auth/drive"
 
 
@@ -108,11 +108,11 @@ def test_without_the_default_connection_the_machine_is_asked(monkeypatch: pytest
         ),
         (
             {"project": "p", "anonymous": True, "num_retries": "x"},
-            "sets num_retries to 'x'; write a whole number from 0 to 86400.",
+            "sets num_retries to 'x'; write a whole number from 0 to 100.",
         ),
         (
             {"project": "p", "anonymous": True, "timeout": 0},
-            "sets timeout to 0; write a number greater than 0 and up to 86400.",
+            "sets timeout to 0; write a whole number from 1 to 86400.",
         ),
         ({"project": "p", "anonymous": True, "num_retries": "2.7"}, "sets num_retries to '2.7'; write a whole"),
         ({"project": "p", "anonymous": "maybe"}, "sets anonymous to 'maybe'; write true or false."),
@@ -120,7 +120,7 @@ def test_without_the_default_connection_the_machine_is_asked(monkeypatch: pytest
         ({"project": "../x", "anonymous": True}, "project '../x' is not the id or number of a Cloud project."),
         (
             {"project": "p", "anonymous": True, "timeout": -1},
-            "sets timeout to -1; write a number greater than 0 and up to 86400.",
+            "sets timeout to -1; write a whole number from 1 to 86400.",
         ),
         ({"project": "p", "anonymous": True}, "anonymous and token are for an emulator on a loopback address"),
         ({"project": "p", "api_endpoint": "http://127.0.0.1:1"}, "where real credentials must not go"),
@@ -140,23 +140,6 @@ def test_a_connection_that_was_named_must_exist() -> None:
         RequestError, match="the connection 'missing' does not exist; create it, or leave ee_conn_id"
     ):
         assert EarthEngineHook("missing").client
-
-
-def test_the_connection_test_tells_project_and_registration(connected_emulator: EarthEngineEmulator) -> None:
-    assert EarthEngineHook().test_connection() == (
-        True,
-        "Project 'test-project' answered; its registration: REGISTERED_NOT_COMMERCIALLY.",
-    )
-
-
-def test_the_connection_test_tells_what_is_wrong(connected_emulator: EarthEngineEmulator) -> None:
-    requests.post(
-        f"{connected_emulator.url}/_emulator/faults",
-        json={"method": "getConfig", "status": 403, "message": "Project p is not registered to use Earth Engine."},
-    )
-    works, message = EarthEngineHook().test_connection()
-    assert not works
-    assert "register the project at https://console.cloud.google.com/earth-engine/configuration" in message
 
 
 def test_a_hook_exports_lists_and_cancels(connected_emulator: EarthEngineEmulator) -> None:
