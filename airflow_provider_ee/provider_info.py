@@ -29,14 +29,37 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     ),
     "quota_project_id": _field("Quota project", "Project charged for API use, where it is not the project."),
     "scopes": _field("Scopes", "OAuth scopes, comma separated; exports to Drive need the drive scope."),
-    "num_retries": _field("Retries", "How often a call that may be repeated is repeated.", "integer", default=5),
-    "timeout": _field("Timeout", "Seconds to wait for an answer.", "number", default=60),
+    "num_retries": _field(
+        "Retries",
+        "How often a call that may be repeated is repeated.",
+        "integer",
+        default=5,
+        minimum=0,
+        maximum=100,
+    ),
+    "timeout": _field(
+        "Timeout", "Seconds to wait for an answer.", "integer", default=60, minimum=1, maximum=86_400
+    ),
     "api_endpoint": _field("API endpoint", "Base URL; empty for the real service.", format="url"),
     "anonymous": _field("Anonymous", "Send no credentials (an emulator).", "boolean", default=False),
     "token": _field("Token", "Fixed bearer token (an emulator on a loopback address).", format="password"),
     "deployment": _field("Deployment", "A word that tells two Airflows with the same DAGs on one project apart."),
 }
 """The fields of a connection, kept in its extra: name -> form field."""
+
+# `extra` is shown: on Airflow 2 the button Test does nothing where no field for JSON is seen.
+FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["host", "schema", "login", "password", "port"],
+    "relabeling": {},
+    "placeholders": {
+        "project": "my-project",
+        "key_path": "/keys/earth-engine.json",
+        "impersonation_chain": "exporter@my-project.iam.gserviceaccount.com",
+        "scopes": "https://www.googleapis.com/auth/cloud-platform, https://www.googleapis.com/auth/drive",
+        "api_endpoint": "https://earthengine.googleapis.com",
+    },
+}
+"""What the form makes of the fields that every connection has, and examples in empty ones (before Airflow 3.2)."""
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -54,10 +77,7 @@ def get_provider_info() -> dict[str, Any]:
                 "connection-type": CONNECTION_TYPE,
                 "hook-class-name": "airflow_provider_ee.hooks.earth_engine.EarthEngineHook",
                 "hook-name": CONNECTION_NAME,
-                "ui-field-behaviour": {
-                    "hidden-fields": ["host", "schema", "login", "password", "port", "extra"],
-                    "relabeling": {},
-                },
+                "ui-field-behaviour": FIELD_BEHAVIOUR,
                 "conn-fields": CONNECTION_FIELDS,
             }
         ],
