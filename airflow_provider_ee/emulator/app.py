@@ -25,6 +25,8 @@ from airflow_provider_ee.emulator.service import Service
 LOG_LENGTH = 100_000
 _LOG = logging.getLogger(__name__)
 _TRANSPORT = "airflow_provider_ee.transport"
+# Parameters by which Google's APIs take them, too: https://docs.cloud.google.com/apis/docs/system-parameters
+_CREDENTIALS = frozenset({"key", "access_token", "oauth_token"})
 
 
 class Front:
@@ -65,7 +67,7 @@ class Front:
             "method": found[0].name if found else None,
             "verb": request.method,
             "path": path,
-            "query": dict(request.query_params),
+            "query": {name: value for name, value in request.query_params.items() if name not in _CREDENTIALS},
             "time": self.service.operations.now(),
             "user": None,
             "description": "",
@@ -110,7 +112,7 @@ class Front:
         if fault.drop:
             return DroppedResponse()
         if fault.error_status:
-            answer = _refusal(fault.error_status, fault.message)
+            answer = refusal(fault.error_status, fault.message)
             answer.headers.update(fault.headers)
         return CutResponse(answer) if fault.cut and answer else answer
 
@@ -174,7 +176,7 @@ def create_app(front: Front, routes: Callable[[FastAPI], None]) -> ASGIApp:
 
     @app.exception_handler(ServiceError)
     async def refuse(request: Request, error: ServiceError) -> Response:
-        return _refusal(error.code, error.message)
+        return refusal(error.code, error.message)
 
     @app.exception_handler(Exception)
     async def refuse_what_nobody_foresaw(request: Request, error: Exception) -> Response:
@@ -182,12 +184,12 @@ def create_app(front: Front, routes: Callable[[FastAPI], None]) -> ASGIApp:
 
     @app.exception_handler(HTTPException)
     async def refuse_in_the_same_form(request: Request, error: HTTPException) -> Response:
-        return _refusal(error.status_code, str(error.detail))
+        return refusal(error.status_code, str(error.detail))
 
     @app.exception_handler(RequestValidationError)
     async def refuse_a_control_request(request: Request, error: RequestValidationError) -> Response:
         wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        return _refusal(422, "; ".join(wrong))
+        return refusal(422, "; ".join(wrong))
 
     return with_transport(app)
 
@@ -204,10 +206,11 @@ async def _read(request: Request) -> bytes:
 def _refusal_of(error: Exception) -> Response:
     """The answer to a call that raised; what nobody has foreseen is answered in the service's form too."""
     if isinstance(error, ServiceError):
-        return _refusal(error.code, error.message)
+        return refusal(error.code, error.message)
     _LOG.error("A call could not be answered.", exc_info=error)
-    return _refusal(500, f"An internal error has occurred ({type(error).__name__}).")
+    return refusal(500, f"An internal error has occurred ({type(error).__name__}).")
 
 
-def _refusal(code: int, message: str) -> Response:
+def refusal(code: int, message: str) -> Response:
+    """An answer that is not a success, in the service's form."""
     return JSONResponse(error_body(code, message), status_code=code)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, HTTPException
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from airflow_provider_ee.emulator.app import Front
 from airflow_provider_ee.emulator.errors import ServiceError
 from airflow_provider_ee.emulator.faults import Fault, check_pattern
+from airflow_provider_ee.emulator.gate import CONTROL
 from airflow_provider_ee.emulator.operations import Behaviour
 
 
@@ -63,17 +62,9 @@ class Settings(_Body):
     duplicate_status: int | None = Field(default=None, ge=400, le=599)
 
 
-def control_routes(front: Front, *, loopback: bool) -> APIRouter:
-    """The routes; on another address than loopback they ask for a token."""
-
-    def guard(request: Request) -> None:
-        # A page in a browser can be made to ask loopback addresses, but not under their own name.
-        if loopback and not _is_loopback_name(request.headers.get("host", "")):
-            raise HTTPException(403, "The control of the emulator answers to loopback names only.")
-        if not loopback:
-            front.user_of(request)
-
-    router = APIRouter(prefix="/_emulator", dependencies=[Depends(guard)])
+def control_routes(front: Front) -> APIRouter:
+    """The routes; who may ask for them is settled at the gate."""
+    router = APIRouter(prefix=CONTROL)
     operations, faults = front.service.operations, front.faults
     known = {method.name for method in front.methods.all}
 
@@ -144,14 +135,6 @@ def _latest_project(front: Front) -> str:
     return str(project)
 
 
-def _is_loopback_name(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def add_control(app: FastAPI, front: Front, *, loopback: bool) -> None:
+def add_control(app: FastAPI, front: Front) -> None:
     """Add the routes to an application."""
-    app.include_router(control_routes(front, loopback=loopback))
+    app.include_router(control_routes(front))

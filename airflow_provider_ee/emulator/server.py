@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
 import threading
@@ -19,6 +18,7 @@ from airflow_provider_ee.emulator.clock import Clock
 from airflow_provider_ee.emulator.control import add_control
 from airflow_provider_ee.emulator.export_kinds import Exports
 from airflow_provider_ee.emulator.faults import Faults
+from airflow_provider_ee.emulator.gate import gated, is_loopback
 from airflow_provider_ee.emulator.operations import Operations
 from airflow_provider_ee.emulator.service import Service
 
@@ -53,7 +53,7 @@ class EarthEngineEmulator:
         tokens: Mapping[str, str] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        loopback = _is_loopback(host)
+        loopback = is_loopback(host)
         if not loopback and not tokens:
             raise ValueError(f"host {host} is open to others; name a token, or bind 127.0.0.1.")
         output = Path(output)
@@ -68,7 +68,7 @@ class EarthEngineEmulator:
         )
         self.faults = Faults()
         front = Front(self.service, self.faults, {token: user for user, token in (tokens or {}).items()})
-        app = create_app(front, lambda app: add_control(app, front, loopback=loopback))
+        app = gated(create_app(front, lambda app: add_control(app, front)), front, loopback=loopback)
         self._socket = socket.create_server((host, port), family=_family(host))
         self._server = uvicorn.Server(
             uvicorn.Config(
@@ -115,10 +115,6 @@ class EarthEngineEmulator:
         """Operations go on while nobody looks."""
         while not self._closed.wait(_TICK_SECONDS):
             self.operations.settle()
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or ipaddress.ip_address(host).is_loopback
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,6 +23,13 @@ NOWHERE = np.iinfo("int64").min
 """The index of a point that another CRS cannot express."""
 
 _FARTHEST_PIXEL = 2.0**53
+# Anything else GDAL would take for the name of a file to read, or for a page to fetch.
+_CODE_OR_WKT = re.compile(
+    r"[a-z]\w*:[\w.]+|urn:ogc:def:crs:\w+:[\w.]*:\w+|https?://www\.opengis\.net/def/crs/\w+/[\w.]+/\w+|"
+    r"[a-z]\w*\s*[\[(].*",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
+)
+_NAMES_A_FILE = re.compile(r"PARAMETERFILE|PROJ4_GRIDS|\binit=|(grids|file|model)=(?!@null\b)", re.IGNORECASE)
 _IDENTITY = Affine.identity()
 _POINTS_AT_ONCE = 65536
 _METRES_PER_DEGREE = math.radians(1) * 6378137.0
@@ -29,8 +37,10 @@ _METRES_PER_DEGREE = math.radians(1) * 6378137.0
 
 @lru_cache(maxsize=256)
 def parse_crs(text: str) -> CRS:
-    """The CRS of a code such as EPSG:4326, or of WKT."""
+    """The CRS of a code such as EPSG:4326, or of WKT that needs no file."""
     try:
+        if not _CODE_OR_WKT.fullmatch(text.strip()) or _NAMES_A_FILE.search(text):
+            raise ValueError("neither a code nor WKT")
         return CRS.from_user_input(text)
     except (CRSError, ValueError) as error:
         message = "Projection: The CRS of a map projection could not be parsed. (Error code: 3)"
