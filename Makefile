@@ -8,6 +8,7 @@ PYTHON2 ?= $(firstword $(foreach version,3.11 3.12 3.10,$(call find_python,$(ver
 
 AIRFLOW3 := .build/airflow3
 AIRFLOW2 := .build/airflow2
+DOCS := .build/docs
 # Its netCDF files are the source of the sample catalog; what it depends on is not needed.
 SAMPLE_SOURCE := xarray-spatial==0.5.3
 
@@ -22,7 +23,7 @@ PLOT := matplotlib==3.10.9 contourpy==1.3.2 cycler==0.12.1 fonttools==4.65.0 kiw
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench chaos chaos-airflow2 e2e e2e-airflow2 clean
+.PHONY: help demo test test-airflow2 test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench docs chaos chaos-airflow2 e2e e2e-airflow2 clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -64,6 +65,16 @@ lint: ## style, types, and the arrows of the house
 	@$(AIRFLOW3)/bin/mypy
 	@$(AIRFLOW3)/bin/lint-imports --cache-dir .build/import-linter
 	@$(AIRFLOW3)/bin/python tools/house.py
+
+docs: $(DOCS)/installed ## build the documentation, with its reference, as pages that open from a folder
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
+	@echo "The documentation is in .build/site/index.html"
+
+$(DOCS)/installed: requirements/docs.txt
+	@echo "Installing $$(wc -l < $<) packages into $(DOCS) …"
+	@$(PYTHON) -m venv $(DOCS)
+	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
+	@touch $@
 
 bench: ## what things cost, as ratios within one run
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
