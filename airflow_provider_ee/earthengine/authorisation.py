@@ -16,6 +16,7 @@ from airflow_provider_ee.earthengine.errors import (
     HttpFailure,
     TransientError,
     api_page,
+    first_sentence,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def error_from_auth(call: str, error: GoogleAuthError, credentials: Credentials 
     told = " ".join(str(error.args[0] if error.args else error).split()).rstrip(".")[:300]
     refusal = _refusal_of_impersonation(error)
     if refusal is not None and refusal.message:
-        told += f" ({refusal.message.strip().rstrip('.')[:300]})"
+        told += f" ({first_sentence(refusal.message).rstrip('.')[:300]})"
     passing = refusal is not None and (refusal.status == 429 or refusal.status >= 500)
     if passing or getattr(error, "retryable", False) or "TransportError" in type(error).__name__:
         return TransientError(f"{call} could not be authorised now: {told}.")

@@ -90,7 +90,8 @@ def load_credentials(settings: CredentialSettings) -> tuple[Credentials, str | N
         raise
     except GoogleAuthError as error:
         reason = str(error.args[0] if error.args else error).rstrip(".")
-        raise AuthError(f"credentials from {origin(settings)} could not be loaded: {reason}.") from None
+        other = "; or set key_path or keyfile_dict in the connection" if settings.source == "default" else ""
+        raise AuthError(f"credentials from {origin(settings)} could not be loaded: {reason}{other}.") from None
     except OSError as error:
         raise AuthError(
             f"credentials from {origin(settings)} could not be read: {error.strerror or type(error).__name__}; "
@@ -256,4 +257,6 @@ def origin(settings: CredentialSettings) -> str:
         login = _login() is not None
     except (OSError, ValueError):
         login = True  # it is the one that could not be read
-    return f"the login in {earthengine_login_path()}" if login else "application default credentials"
+    return (
+        f"the login in {earthengine_login_path()}" if login else "this machine (application default credentials)"
+    )

@@ -210,8 +210,8 @@ def error_from_http(
     status = failure.status
     text = failure.message.lower()
 
-    def sentence(advice: str) -> str:
-        return f"{call} in project {project!r} was refused: {failure.message.strip().rstrip('.')}; {advice}."
+    def sentence(advice: str, told: str = failure.message) -> str:
+        return f"{call} in project {project!r} was refused: {told.strip().rstrip('.')}; {advice}."
 
     if _DUPLICATE in text:
         return DuplicateRequestError(
@@ -228,7 +228,10 @@ def error_from_http(
     if status == 401:
         return AuthError(sentence("check the credentials of the Airflow connection"))
     if status == 403:
-        return AuthError(sentence(_mend_forbidden(failure, call, project, caller)))
+        if known := _mend_forbidden(failure, project, caller):
+            return AuthError(sentence(known, told=first_sentence(failure.message)))
+        less = " (to look without exporting, roles/earthengine.viewer)" if call in _READING else ""
+        return AuthError(sentence(f"grant {caller} roles/earthengine.writer on project {project!r}{less}"))
     if status == 404:
         return NotFoundError(sentence(f"check its spelling and that {caller} may see it"))
     if status < 400:
@@ -242,8 +245,17 @@ def error_from_http(
 _READING = ("getConfig", "operations.get", "operations.list")
 
 
-def _mend_forbidden(failure: HttpFailure, call: str, project: str, caller: str) -> str:
-    """Reasons: https://docs.cloud.google.com/apis/design/errors; roles: guides/access_control of Earth Engine."""
+def first_sentence(text: str) -> str:
+    """What happened. Google's texts go on with advice that knows neither the caller nor the quota project."""
+    return text.strip().partition(". ")[0]
+
+
+def _mend_forbidden(failure: HttpFailure, project: str, caller: str) -> str | None:
+    """What mends a refusal that is none of an Earth Engine role.
+
+    Pages: https://cloud.google.com/apis/design/errors (reasons),
+    https://developers.google.com/earth-engine/guides/access_control (roles)
+    """
     text, reasons = failure.message.lower(), failure.reasons
     consumer = failure.consumer or project  # a quota project is not the project of the call
     if "serviceusage" in text or "USER_PROJECT_DENIED" in reasons:
@@ -263,8 +275,7 @@ def _mend_forbidden(failure: HttpFailure, call: str, project: str, caller: str) 
             "give the connection the scope that is missing (a Drive export needs "
             "https://www.googleapis.com/auth/drive)"
         )
-    less = " (to look without exporting, roles/earthengine.viewer)" if call in _READING else ""
-    return f"grant {caller} roles/earthengine.writer on project {project!r}{less}"
+    return None
 
 
 _TOO_BIG = ("out of memory", "computation timed out", "user memory limit exceeded")

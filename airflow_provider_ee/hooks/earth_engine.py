@@ -251,6 +251,7 @@ class EarthEngineHook(BaseHook):
 
         try:
             self._check_that_secrets_were_given()
+            self._number("num_retries")  # which this test has no use for
             timeout = min(self._number("timeout"), _PATIENCE_OF_A_PERSON)
             with closing(self._make_client(num_retries=0, timeout=timeout)) as client:
                 works, told = True, check_access(client)

@@ -60,6 +60,7 @@ def error(status: int, message: str = "Something.", *, reason: str = "", **heade
         ),
         (403, "Request had insufficient authentication scopes.", "", AuthError, "googleapis.com/auth/drive"),
         (403, "Permission denied.", "", AuthError, "grant the caller roles/earthengine.writer on project 'p'"),
+        (403, "Denied. For a reason.", "BILLING_DISABLED", AuthError, "enable billing for project 'p'"),
         (403, "Slow down.", "rateLimitExceeded", TransientError, "try again later"),
         (404, "Project 'projects/p' not found or deleted.", "", NotFoundError, "check its spelling"),
         (408, "Timeout.", "", TransientError, "try again later"),
@@ -80,7 +81,8 @@ def test_a_failure_has_a_kind_and_an_advice(
 ) -> None:
     told = error(status, message, reason=reason)
     assert type(told) is kind
-    assert str(told).startswith(f"image.export in project 'p' was refused: {message.rstrip('.')}; ")
+    happened = message.partition(". ")[0].rstrip(".")
+    assert str(told).startswith(f"image.export in project 'p' was refused: {happened}; ")
     assert advice in str(told)
     assert str(told).endswith(".")
 
