@@ -115,6 +115,10 @@ class EEOperationSensor(BaseSensorOperator):
         with self._telling_what_runs_on():
             try:
                 return super().resume_execution(next_method, next_kwargs, context)
+            except AirflowSensorTimeout as timeout:
+                if self.soft_fail:  # which Airflow 3.0 forgets here
+                    raise AirflowSkipException(str(timeout)) from timeout
+                raise
             except AirflowException as error:
                 # Airflow 2 has no type for it.
                 if next_method == BROKEN_OFF and is_timeout(error) and not isinstance(error, AirflowSkipException):
