@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dag_bag
 import numpy as np
 import pytest
 import rasterio
@@ -113,15 +114,11 @@ def test_the_backfill_has_five_years_of_months() -> None:
 
 def parsed() -> dict[str, Any]:
     """The DAGs of the examples, as Airflow parses them."""
-    if AIRFLOW_V_3_0_PLUS:
-        from airflow.dag_processing.dagbag import DagBag
-        from airflow.serialization.serialized_objects import DagSerialization
-
-        bag = DagBag(str(EXAMPLES))
-        return {name: DagSerialization.from_dict(DagSerialization.to_dict(dag)) for name, dag in bag.dags.items()}
-    from airflow.models import DagBag
-
-    return dict(DagBag(str(EXAMPLES), include_examples=False).dags)
+    dags = dag_bag.parsed(EXAMPLES)
+    if not AIRFLOW_V_3_0_PLUS:
+        return dags
+    store = dag_bag.serialisation
+    return {name: store.from_dict(store.to_dict(dag)) for name, dag in dags.items()}
 
 
 def test_no_example_is_without_a_test() -> None:

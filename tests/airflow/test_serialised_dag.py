@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,17 +66,8 @@ with DAG("tiles", schedule=None, start_date=datetime(2026, 1, 1)):
 # Sorted, as Airflow sorts before it compares: some of its own keys come from sets.
 PROGRAM = """
 import json, sys
-from airflow.serialization import serialized_objects
-serialisation = getattr(serialized_objects, "DagSerialization", None) or serialized_objects.SerializedDAG
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-if AIRFLOW_V_3_0_PLUS:
-    from airflow.dag_processing.dagbag import DagBag
-    bag = DagBag(sys.argv[1])
-else:
-    from airflow.models import DagBag
-    bag = DagBag(sys.argv[1], include_examples=False)
-assert not bag.import_errors, bag.import_errors
-texts = {dag_id: json.dumps(serialisation.to_dict(dag), sort_keys=True) for dag_id, dag in bag.dags.items()}
+from dag_bag import parsed, serialisation
+texts = {dag_id: json.dumps(serialisation.to_dict(dag), sort_keys=True) for dag_id, dag in parsed(sys.argv[1]).items()}
 print("texts:" + json.dumps(texts))
 """
 
@@ -83,7 +75,8 @@ print("texts:" + json.dumps(texts))
 def serialised(folder: Path) -> dict[str, str]:
     """What is stored of each DAG of a file that is parsed in a fresh process."""
     program = [sys.executable, "-c", PROGRAM, str(folder)]
-    shown = subprocess.run(program, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}  # for dag_bag
+    shown = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr[-3000:]
     (line,) = [line for line in shown.stdout.splitlines() if line.startswith("texts:")]
     texts: dict[str, str] = json.loads(line.removeprefix("texts:"))

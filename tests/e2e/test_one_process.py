@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,8 @@ PROGRAM = """
 import sys
 from airflow.utils.db import initdb
 initdb()
-from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-DagBundlesManager().sync_bundles_to_db()
-bag = DagBag(sys.argv[1])
-sync_bag_to_db(bag, "dags-folder", None)
-run = bag.dags["one_process"].test()
+from dag_bag import stored
+run = stored(sys.argv[1])["one_process"].test()
 print("ended:", run.state, [ti.state for ti in run.get_task_instances()])
 """
 
@@ -31,6 +28,7 @@ def test_dag_test_waits_for_the_export(play: Play) -> None:
     # In the database of the others a scheduler would run the task, too.
     environment = {
         **play.cluster.environment,
+        "PYTHONPATH": f"{play.cluster.environment['PYTHONPATH']}{os.pathsep}{Path(__file__).parents[1]}",
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }
