@@ -1,7 +1,7 @@
 """What `make docs` adds to the pages in docs/: files that lie beside it, and tables made of what the code says.
 
-MkDocs calls the functions by their names. A page reads well in a repository browser too, so it links to files where
-they lie (``../example_dags/example_ee_daily_ndvi.py``); on the site these are pages below ``repository/``.
+MkDocs calls the functions by their names. A page reads well in a repository browser too, so it links to files
+where they lie (``../example_dags/example_ee_daily_ndvi.py``); on the site these are pages below ``repository/``.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def _examples() -> str:
         f"| [`{path.stem}`]({path.name}.md) | {_first_line(path)} |"
         for path in sorted((PROJECT / "example_dags").glob("*.py"))
     ]
-    return "\n".join(
-        ["# Examples", "", "Each runs as it stands against the emulator.", "", "| | |", "|---|---|", *rows]
-    )
+    return "\n".join(["# Examples", "", "Each runs as it is.", "", "| | |", "|---|---|", *rows])
 
 
 def _first_line(path: Path) -> str:

@@ -40,8 +40,7 @@ class PixelGrid:
     """A coordinate system, an affine transform and a size in pixels.
 
     Pixel (column, row) has its upper left corner at ``x = scale_x*column + shear_x*row + translate_x`` and
-    ``y = shear_y*column + scale_y*row + translate_y``, in units of the CRS. ``crs`` is a code such as
-    ``EPSG:32719``, or WKT.
+    ``y = shear_y*column + scale_y*row + translate_y``, in units of the CRS.
 
     What is made of a grid (tiles, windows, bounds) is computed on its ``lattice``, in fractions, and rounded once,
     so neighbouring tiles share their edges to the last bit. Numbers given as floats are read as what they stand
@@ -53,6 +52,17 @@ class PixelGrid:
     can tell it: what was read again may differ from the grid, and the far edges in its ``bounds`` from those of
     its neighbours, by a rounding (never ``translate_x`` and ``translate_y``, which are what is exported).
 
+    REST page: https://developers.google.com/earth-engine/reference/rest/v1/PixelGrid
+
+    :param crs: a code such as ``EPSG:32719``, or WKT.
+    :param width: columns, in pixels.
+    :param height: rows, in pixels.
+    :param scale_x: how far x goes on from one column to the next, in units of the CRS.
+    :param shear_x: how far x goes on from one row to the next.
+    :param translate_x: x of the upper left corner.
+    :param shear_y: how far y goes on from one column to the next.
+    :param scale_y: how far y goes on from one row to the next; negative where north is up.
+    :param translate_y: y of the upper left corner.
     :param lattice: what the numbers are rounded from; made of them if it is left out, or is another's.
     :raises RequestError: if it denotes no pixels.
     """
@@ -93,6 +103,7 @@ class PixelGrid:
     ) -> PixelGrid:
         """The smallest north-up grid on a lattice that covers ``bounds``.
 
+        :param crs: a code such as ``EPSG:32719``, or WKT.
         :param pixel_size: side of a pixel in units of the CRS; a ``Fraction`` or text such as ``"1/3600"``
             is exact.
         :param bounds: (min x, min y, max x, max y) in units of the CRS; a corner within a millionth of a pixel
@@ -119,11 +130,11 @@ class PixelGrid:
         """The smallest north-up grid on a lattice that covers a region in longitude and latitude.
 
         A region that crosses 180 degrees is taken as one piece: from 177 to -178 is 177 to 182 in a CRS of
-        longitude and latitude, and :meth:`tiles` cuts it at 180. Edges are straight in longitude and latitude.
+        longitude and latitude, and ``tiles`` cuts it at 180. Edges are straight in longitude and latitude.
 
         :param region: ``(west, south, east, north)`` in degrees, or polygons as GeoJSON (a dict, or text).
         :param crs: of the grid. Any but EPSG:4326 and CRS84 needs ``pip install 'airflow-provider-ee[grid]'``.
-        :param pixel_size: side of a pixel in units of the CRS, as in :meth:`from_bounds`.
+        :param pixel_size: side of a pixel in units of the CRS, as in ``from_bounds``.
         :param anchor: a corner of some pixel, in units of the CRS.
         :raises RequestError: if the region is none, or the CRS cannot express it in one piece.
         """
@@ -134,6 +145,7 @@ class PixelGrid:
     def from_rest(cls, grid: Mapping[str, Any]) -> PixelGrid:
         """Read a REST ``PixelGrid`` that is complete: a CRS, an affine transform and dimensions.
 
+        :param grid: the message, as a dict.
         :raises RequestError: if a part is missing, or is none.
         """
         parts = _parts("a PixelGrid", grid, ("crsCode", "crsWkt", "affineTransform", "dimensions"))
@@ -200,6 +212,12 @@ class PixelGrid:
         """The grid of ``width`` by ``height`` pixels whose first pixel is this one's (``column``, ``row``).
 
         It may lie outside of this grid, on the same lattice.
+
+        :param column: counted from the left, from 0; negative to the left of this grid.
+        :param row: counted from the top, from 0; negative above this grid.
+        :param width: columns, in pixels.
+        :param height: rows, in pixels.
+        :raises RequestError: if one of them is no whole number, or a side is less than 1.
         """
         first = whole_number("the column of a window", column), whole_number("the row of a window", row)
         return self._on(self.lattice.from_corner(*first), self.crs, width, height)
@@ -225,7 +243,7 @@ class PixelGrid:
         """Tiles that cover every pixel of this grid once, column by column; the last of each may be smaller.
 
         Each has a ``name`` such as ``c0003_r0012``, its column and row among the tiles. In degrees no tile goes on
-        beyond 180: the grid is tiled side by side as :meth:`sides_of_antimeridian` gives them.
+        beyond 180: the grid is tiled side by side as ``sides_of_antimeridian`` gives them.
 
         :param width: pixels of a tile from left to right.
         :param height: pixels of a tile from top to bottom.

@@ -79,6 +79,8 @@ def utm_zones(region: Region) -> list[str]:
 def utm_zone(longitude: float, latitude: float) -> str:
     """The EPSG code of the UTM zone (WGS 84) of a point in degrees; on an edge, the zone to the east or north.
 
+    :param longitude: in degrees; what goes on beyond 180 is counted around.
+    :param latitude: in degrees.
     :raises RequestError: if one is no number, or the latitude is beyond 80 S or 84 N, where UTM ends.
     """
     longitude, latitude = _finite("longitude", longitude), _finite("latitude", latitude)

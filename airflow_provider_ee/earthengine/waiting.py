@@ -195,11 +195,17 @@ def wait_for_operation(
 ) -> Operation:
     """Look at an operation in this process until it has ended, in whatever state; cancels nothing.
 
+    REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/get
+
+    :param service: where to look: an ``EarthEngineClient``.
+    :param operation: as it was last seen.
+    :param clock: whose time passes: a ``SystemClock``.
     :param poll_interval: seconds between two looks.
     :param timeout: seconds to wait, from ``began`` on.
     :param limit: what the caller knows the timeout as.
     :param began: by the clock's ``monotonic``; now, unless given.
     :param max_eecu_seconds: EECU-seconds that the operation may use.
+    :param log: where to tell what changes.
     :raises OperationTimeoutError: if it has not ended in time.
     :raises BudgetExceededError: if it has used too much.
     :raises TransientError: if looking is refused for too long; a later try may be allowed to.

@@ -31,7 +31,10 @@ Change = Callable[[np.ndarray, Affine], tuple[np.ndarray, Affine]]
 
 
 def write_sample(directory: Path) -> None:
-    """Writes the sample catalog into ``directory``."""
+    """Write the sample catalog.
+
+    :param directory: is made if it is not there; what it holds already stays, but for files of the same names.
+    """
     shutil.copytree(DATA, directory, dirs_exist_ok=True)
     folder = directory / COLLECTION
     _derive(

@@ -32,7 +32,7 @@ class EarthEngineEmulator:
     :param output: folder that exports write to.
     :param host: address to bind; anything but loopback needs ``tokens``.
     :param port: 0 picks a free one.
-    :param task_seconds: how long an operation runs at least.
+    :param task_seconds: how long an operation runs at least, in seconds.
     :param slots: how many operations run at a time.
     :param queue_limit: how many operations of a user may be pending.
     :param tokens: user name -> bearer token; once one is named, requests need one.
