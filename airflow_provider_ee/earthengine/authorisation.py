@@ -18,6 +18,7 @@ from airflow_provider_ee.earthengine.errors import (
     api_page,
     first_sentence,
 )
+from airflow_provider_ee.earthengine.secrecy import without_likely_secrets
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -51,15 +52,19 @@ def identity_of(credentials: Credentials) -> str:
 
 def error_from_auth(call: str, error: GoogleAuthError, credentials: Credentials | None = None) -> EarthEngineError:
     """What google-auth says of a call, and what mends it, without what it may quote."""
-    told = " ".join(str(error.args[0] if error.args else error).split()).rstrip(".")[:300]
+    told = _told(str(error.args[0] if error.args else error), credentials)
     refusal = _refusal_of_impersonation(error)
     if refusal is not None and refusal.message:
-        told += f" ({first_sentence(refusal.message).rstrip('.')[:300]})"
+        told += f" ({_told(first_sentence(refusal.message), credentials)})"
     passing = refusal is not None and (refusal.status == 429 or refusal.status >= 500)
     if passing or getattr(error, "retryable", False) or "TransportError" in type(error).__name__:
         return TransientError(f"{call} could not be authorised now: {told}.")
     mend = _mend_impersonation(refusal, credentials) if refusal is not None else _mend_refresh(told, credentials)
     return AuthError(f"{call} could not be authorised: {told}; {mend}.")
+
+
+def _told(text: str, credentials: Credentials | None) -> str:
+    return without_likely_secrets(" ".join(text.split()), credentials)[:300].rstrip(".")
 
 
 def _mend_refresh(told: str, credentials: Credentials | None) -> str:

@@ -5,23 +5,21 @@ REST page: https://developers.google.com/earth-engine/reference/rest
 
 from __future__ import annotations
 
-import ipaddress
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 import requests
 from google.auth.exceptions import GoogleAuthError
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
 from requests.adapters import HTTPAdapter
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
 from airflow_provider_ee.earthengine.authorisation import caller_of, error_from_auth
 from airflow_provider_ee.earthengine.collector import collector_paused
+from airflow_provider_ee.earthengine.endpoint import DEFAULT_ENDPOINT, check_endpoint, is_loopback
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
     HttpFailure,
@@ -30,12 +28,13 @@ from airflow_provider_ee.earthengine.errors import (
     error_from_http,
     seconds_since_epoch,
 )
+from airflow_provider_ee.earthengine.http_session import kept_straight
 from airflow_provider_ee.earthengine.operation import OPERATION_NAME, PROJECT
+from airflow_provider_ee.earthengine.secrecy import without_secrets
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
 
-DEFAULT_ENDPOINT = "https://earthengine.googleapis.com"
 PAGE_SIZE = 500
 """What the official clients ask for; the service documents no maximum."""
 
@@ -88,7 +87,11 @@ class EarthEngineClient:
         """Seconds that the service's clock was ahead of this machine's when it gave its last answer."""
         self._doubted_offset = float("inf")
         self._timeout, self._requested = timeout, requested
-        self._session = _authorized_session(credentials, loopback=is_loopback(endpoint), refresh=real_credentials)
+        loopback = is_loopback(endpoint)
+        self._sign_in = kept_straight(requests.Session(), loopback=loopback)
+        self._session = _authorized_session(
+            credentials, self._sign_in, loopback=loopback, refresh=real_credentials
+        )
         retrying: dict[str, Any] = {"sleep": sleep} if sleep else {}
         self._repeat = Retrying(
             retry=retry_if_exception_type(TransientError),
@@ -101,6 +104,7 @@ class EarthEngineClient:
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._session.close()
+        self._sign_in.close()
 
     def export(self, kind: str, body: bytes) -> dict[str, Any]:
         """Start an export with one POST of ``body`` (JSON) and return the Operation resource.
@@ -109,6 +113,7 @@ class EarthEngineClient:
         the other kinds beside it
 
         :param kind: ``image``, ``table``, ``video``, ``map``, ``videoMap`` or ``classifier``.
+        :param body: the request as JSON.
         :raises EarthEngineError: of the kind that the answer tells; a ``TransientError`` leaves open whether
             the export has started.
         """
@@ -120,7 +125,10 @@ class EarthEngineClient:
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/get
 
+        :param name: ``projects/PROJECT/operations/ID``.
+        :raises RequestError: if the name is none.
         :raises NotFoundError: if the service does not know it.
+        :raises EarthEngineError: of the kind that fits, for whatever else is refused.
         """
         return _named("operations.get", self._repeated("operations.get", "GET", _checked_name(name)))
 
@@ -128,6 +136,8 @@ class EarthEngineClient:
         """All operations of the project, of all its users, page by page as they are asked for.
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list
+
+        :raises EarthEngineError: of the kind that fits, on the way too.
         """
         token = None
         while True:
@@ -140,6 +150,9 @@ class EarthEngineClient:
         """One page of the list, and the token of the next one, if there is one.
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list
+
+        :param token: of the page before; None for the first one.
+        :raises EarthEngineError: of the kind that fits.
         """
         return self._page(token, list)
 
@@ -164,6 +177,9 @@ class EarthEngineClient:
         """``list_page`` with the name and the JSON text of each operation.
 
         Texts are nothing to the garbage collector, which a page's tens of thousands of objects would keep busy.
+
+        :param token: of the page before; None for the first one.
+        :raises EarthEngineError: of the kind that fits.
         """
         return self._page(token, _as_texts)
 
@@ -171,6 +187,10 @@ class EarthEngineClient:
         """Ask for an operation to be cancelled; it goes on for a while, and may still succeed.
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/cancel
+
+        :param name: ``projects/PROJECT/operations/ID``.
+        :raises RequestError: if the name is none.
+        :raises EarthEngineError: of the kind that fits; whether one that has ended is refused is not known.
         """
         self._repeated("operations.cancel", "POST", f"{_checked_name(name)}:cancel", body=b"{}")
 
@@ -178,6 +198,8 @@ class EarthEngineClient:
         """The project's Earth Engine settings, ``registrationState`` among them.
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects/getConfig
+
+        :raises EarthEngineError: of the kind that fits.
         """
         return self._repeated("getConfig", "GET", f"projects/{self.project}/config")
 
@@ -220,9 +242,14 @@ class EarthEngineClient:
             # Their texts quote the header, with the token in it.
             raise AuthError(f"{call} could not be sent: the credentials hold what no HTTP header may.") from None
         except requests.RequestException as error:
-            raise TransientError(f"{call} got no answer from {self.endpoint}: {_reason(error)}.") from error
+            reason = without_secrets(_reason(error), self._session.credentials)
+            raise TransientError(f"{call} got no answer from {self.endpoint}: {reason}.") from None
         except GoogleAuthError as error:  # which keeps whole answers
             raise error_from_auth(call, error, self._session.credentials) from None
+        except (KeyError, TypeError, AttributeError):  # google-auth relies on answers to be what it expects
+            raise TransientError(
+                f"{call} could not be authorised now: the answer to signing in holds no token."
+            ) from None
         finally:
             self._requested(call, status)
         try:
@@ -232,7 +259,8 @@ class EarthEngineClient:
         if isinstance(answer, dict):  # else it is somebody's on the way
             self._take_time(seconds_since_epoch(response.headers.get("Date")))
         if status != 200:
-            failure = HttpFailure.from_response(status, response.text, response.headers)
+            told = without_secrets(response.text, self._session.credentials)
+            failure = HttpFailure.from_response(status, told, response.headers)
             raise error_from_http(
                 failure, call=call, project=self.project, caller=caller_of(self._session.credentials)
             )
@@ -249,45 +277,6 @@ def _agree(offset: float, other: float) -> bool:
     return abs(offset - other) < _CLOCKS_AGREE
 
 
-def check_endpoint(endpoint: str, *, real_credentials: bool) -> str:
-    """The endpoint without a trailing slash.
-
-    :raises RequestError: if credentials would go where they must not.
-    """
-    try:
-        parts = urlsplit(endpoint)
-        plain = parts.scheme in ("http", "https") and parts.netloc and (parts.port or True)
-    except ValueError:
-        plain = False
-    if not plain or "@" in endpoint or parts.path.strip("/") or "?" in endpoint or "#" in endpoint:
-        shown = "that was given" if "@" in endpoint else repr(endpoint)  # before the @ may stand a password
-        raise RequestError(f"the api_endpoint {shown} must be a plain base URL such as {DEFAULT_ENDPOINT}.")
-    if is_loopback(endpoint):
-        if real_credentials:
-            raise RequestError(
-                f"api_endpoint {endpoint!r} is a loopback address, where real credentials must not go; "
-                "set anonymous or token in the connection."
-            )
-    elif parts.scheme != "https" or not re.fullmatch(r"([a-z0-9-]+\.)+googleapis\.com", parts.hostname or ""):
-        raise RequestError(
-            f"api_endpoint {endpoint!r} must be https://….googleapis.com, or the loopback address of an emulator."
-        )
-    elif not real_credentials:
-        raise RequestError(f"anonymous and token are for an emulator on a loopback address, not for {endpoint!r}.")
-    return endpoint.rstrip("/")
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Whether a URL leads to this machine."""
-    host = urlsplit(endpoint).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _named(call: str, operation: dict[str, Any]) -> dict[str, Any]:
     if not OPERATION_NAME.fullmatch(str(operation.get("name"))):
         raise TransientError(f"{call} got an answer that names no operation.")
@@ -300,12 +289,14 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _authorized_session(credentials: Credentials, *, loopback: bool, refresh: bool) -> AuthorizedSession:
-    session = AuthorizedSession(credentials, **({} if refresh else {"refresh_status_codes": ()}))
-    # Neither a proxy nor ~/.netrc has a say in what goes to this machine; elsewhere ~/.netrc would replace
-    # the Authorization header, which an `auth` of any kind prevents.
-    session.trust_env = not loopback
-    session.auth = lambda request: request
+def _authorized_session(
+    credentials: Credentials, sign_in: requests.Session, *, loopback: bool, refresh: bool
+) -> AuthorizedSession:
+    sign_in.mount("https://", HTTPAdapter(max_retries=3))  # as google-auth does where it makes the session
+    options = {} if refresh else {"refresh_status_codes": ()}
+    session = kept_straight(
+        AuthorizedSession(credentials, auth_request=Request(sign_in), **options), loopback=loopback
+    )
     session.mount("https://", HTTPAdapter(max_retries=0))
     session.mount("http://", HTTPAdapter(max_retries=0))
     return session

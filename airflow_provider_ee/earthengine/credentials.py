@@ -16,7 +16,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_ee.earthengine.endpoint import is_google_api
 from airflow_provider_ee.earthengine.errors import AuthError, RequestError
+from airflow_provider_ee.earthengine.secrecy import without_likely_secrets
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -69,7 +71,10 @@ class CredentialSettings:
         return self.source not in ("anonymous", "token") or bool(self.impersonation_chain)
 
 
-_OTHER_TYPES = ("external_account_authorized_user", "impersonated_service_account", "gdch_service_account")
+_OTHER_TYPES = ("external_account_authorized_user", "impersonated_service_account")
+# Where google-auth sends what it reads from a credential, or what it got for that.
+_SENT_TO = ("token_url", "token_info_url", "revoke_url", "service_account_impersonation_url")
+_SHOWN_PATH = re.compile(r"(?=.{1,255}$)([/~.]|.*\.json$).*", re.DOTALL)
 _SOURCES = ("key_path", "keyfile_dict", "credential_config_file", "anonymous", "token")
 
 
@@ -89,7 +94,7 @@ def load_credentials(settings: CredentialSettings) -> tuple[Credentials, str | N
     except RequestError:
         raise
     except GoogleAuthError as error:
-        reason = str(error.args[0] if error.args else error).rstrip(".")
+        reason = without_likely_secrets(str(error.args[0] if error.args else error)).rstrip(".")
         other = "; or set key_path or keyfile_dict in the connection" if settings.source == "default" else ""
         raise AuthError(f"credentials from {origin(settings)} could not be loaded: {reason}{other}.") from None
     except OSError as error:
@@ -143,7 +148,7 @@ def _load(settings: CredentialSettings) -> tuple[Credentials, str | None]:
 
 def _from_info(info: Mapping[str, Any], settings: CredentialSettings) -> tuple[Credentials, str | None]:
     """A service account's key, an authorised user or a workload identity federation: ``type`` says which."""
-    scopes = _source_scopes(settings)
+    info, scopes = _bound_to_google(info), _source_scopes(settings)
     if info.get("type") == "service_account":
         from google.oauth2 import service_account
 
@@ -163,6 +168,26 @@ def _from_info(info: Mapping[str, Any], settings: CredentialSettings) -> tuple[C
         warnings.simplefilter("ignore")
         credentials, project = google.auth.load_credentials_from_dict(dict(info), scopes=scopes)
     return credentials, project
+
+
+def _bound_to_google(info: Mapping[str, Any]) -> dict[str, Any]:
+    """A credential that is sent to Google's APIs and nowhere else, whoever has written it.
+
+    Of a key that is as it was handed out, nothing changes.
+
+    :raises RequestError: if it asks for something else.
+    """
+    if not isinstance(info.get("private_key", ""), str):
+        raise ValueError("private_key")
+    for name in _SENT_TO:
+        if info.get(name) and not is_google_api(str(info[name])):
+            raise RequestError(f"the {name} of the credentials must be https://….googleapis.com/…; correct it.")
+    if (info.get("universe_domain") or "googleapis.com") != "googleapis.com":
+        raise RequestError("the universe_domain of the credentials must be googleapis.com, where Earth Engine is.")
+    bound = {**info, **({"token_uri": _TOKEN_URI} if "token_uri" in info else {})}
+    if isinstance(source := info.get("source_credentials"), Mapping):
+        bound["source_credentials"] = _bound_to_google(source)
+    return bound
 
 
 def _federated(info: Mapping[str, Any], scopes: list[str]) -> Credentials:
@@ -250,7 +275,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 def origin(settings: CredentialSettings) -> str:
     """Where the credentials come from, in words."""
     if settings.source in ("key_path", "credential_config_file"):
-        return f"{settings.source} {getattr(settings, settings.source)!r}"
+        path = getattr(settings, settings.source)
+        # In the wrong field may stand a key or a token.
+        return f"{settings.source} {path!r}" if _SHOWN_PATH.fullmatch(path) else settings.source
     if settings.source != "default":
         return settings.source
     try:

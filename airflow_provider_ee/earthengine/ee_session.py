@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from airflow_provider_ee.earthengine.endpoint import is_loopback
 from airflow_provider_ee.earthengine.errors import (
     EarthEngineError,
     HttpFailure,
@@ -17,6 +18,8 @@ from airflow_provider_ee.earthengine.errors import (
     TransientError,
     error_from_http,
 )
+from airflow_provider_ee.earthengine.http_session import kept_straight
+from airflow_provider_ee.earthengine.secrecy import without_secrets
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -60,11 +63,12 @@ def initialize(caller: Caller, credentials: Credentials) -> bool:
             f"ee is initialised in this process for the project {present.project!r} already, and not by this "
             f"connection (project {caller.project!r}); take ee.Initialize out of the DAG file, or call ee.Reset()."
         )
+    _use_straight_session(caller)
     try:
         ee.Initialize(credentials, url=caller.endpoint, project=caller.project)
     except Exception as error:
         ee.Reset()
-        raise _told(error, caller) from error
+        raise _told(error, caller, credentials) from None  # whose texts may quote what was sent
     found = _present()
     _ours = (caller, found) if found else None
     return True
@@ -89,32 +93,49 @@ def session(caller: Caller, credentials: Credentials) -> Iterator[None]:
             ee.Reset()
 
 
-def _told(error: Exception, caller: Caller) -> EarthEngineError:
+def _told(error: Exception, caller: Caller, credentials: Credentials) -> EarthEngineError:
     """What kept ee from being initialised, as the same answer to a call of ours would be told."""
     from google.auth.exceptions import GoogleAuthError
 
-    from airflow_provider_ee.earthengine.authorisation import error_from_auth
+    from airflow_provider_ee.earthengine.authorisation import caller_of, error_from_auth
 
     call = "ee.Initialize"
     if isinstance(error, GoogleAuthError):
-        return error_from_auth(call, error)
+        return error_from_auth(call, error, credentials)
     answer = error.__context__  # what ee makes its own exception of
     status, content = getattr(getattr(answer, "resp", None), "status", None), getattr(answer, "content", b"")
     if status is None:
-        return TransientError(f"{call} failed for the project {caller.project!r}: {str(error).rstrip('.')}.")
-    failure = HttpFailure.from_response(int(status), content.decode(errors="replace"), {})
-    return error_from_http(failure, call=call, project=caller.project)
+        told = without_secrets(str(error), credentials).rstrip(".")
+        return TransientError(f"{call} failed for the project {caller.project!r}: {told}.")
+    text = without_secrets(content.decode(errors="replace"), credentials)
+    failure = HttpFailure.from_response(int(status), text, {})
+    return error_from_http(failure, call=call, project=caller.project, caller=caller_of(credentials))
+
+
+def _use_straight_session(caller: Caller) -> None:
+    """The library sends by a session of its own making, unless there is one."""
+    import requests
+
+    state, prefix = _state()
+    session = kept_straight(requests.Session(), loopback=is_loopback(caller.endpoint))
+    setattr(state, f"{prefix}requests_session", session)
 
 
 def _present() -> _Session | None:
-    """The library's session, if there is one. It has no public name for the parts."""
+    """The library's session, if there is one."""
     import ee
 
     if not ee.data.is_initialized():
         return None
+    state, prefix = _state()
+    names = ("cloud_api_base_url", "cloud_api_user_project", "credentials")
+    return _Session(*(getattr(state, f"{prefix}{name}") for name in names))
+
+
+def _state() -> tuple[Any, str]:
+    """What holds the library's state, and what its names begin with. It has no public name for it."""
+    import ee
+
     data: Any = ee.data
-    if hasattr(data, "_get_state"):
-        state = data._get_state()
-        return _Session(state.cloud_api_base_url, state.cloud_api_user_project, state.credentials)
-    # The module itself was the state before.
-    return _Session(data._cloud_api_base_url, data._cloud_api_user_project, data._credentials)
+    # Before, the module itself was the state.
+    return (data._get_state(), "") if hasattr(data, "_get_state") else (data, "_")

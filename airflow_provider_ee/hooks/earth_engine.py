@@ -118,7 +118,7 @@ class EarthEngineHook(BaseHook):
 
         :raises EarthEngineError: if the connection is wrong.
         """
-        from airflow_provider_ee.earthengine.client import DEFAULT_ENDPOINT, check_endpoint
+        from airflow_provider_ee.earthengine.endpoint import DEFAULT_ENDPOINT, check_endpoint
         from airflow_provider_ee.earthengine.pollers import Caller
 
         # Before credentials are loaded for it.
@@ -158,10 +158,14 @@ class EarthEngineHook(BaseHook):
 
         A building block without memory: after a ``TransientError`` the export may have started.
 
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export, and those of
+        the other kinds beside it
+
         :param kind: ``image``, ``table``, ``video``, ``map``, ``videoMap`` or ``classifier``.
         :param request: the REST request, as a dict or as a validated message. The expression may be an ee
             object, made after ``initialize_ee``.
-        :raises EarthEngineError: of the kind that fits.
+        :raises RequestError: if it is wrong, before anything is sent, or refused.
+        :raises EarthEngineError: of the kind that fits, for whatever else fails.
         """
         from airflow_provider_ee.earthengine.expression import expression_of
         from airflow_provider_ee.earthengine.messages import REQUESTS
@@ -178,6 +182,9 @@ class EarthEngineHook(BaseHook):
         """``export("image", request)``.
 
         REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.image/export
+
+        :param request: as for ``export``.
+        :raises EarthEngineError: as ``export`` does.
         """
         return self.export("image", request)
 
@@ -205,15 +212,33 @@ class EarthEngineHook(BaseHook):
             yield
 
     def get_operation(self, name: str) -> dict[str, Any]:
-        """The Operation resource of the name ``projects/PROJECT/operations/ID``."""
+        """The Operation resource; a failed operation is an answer, not an error.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/get
+
+        :param name: ``projects/PROJECT/operations/ID``.
+        :raises NotFoundError: if the service does not know it.
+        :raises EarthEngineError: of the kind that fits, for whatever else is refused.
+        """
         return self.client.get_operation(name)
 
     def list_operations(self) -> Iterator[dict[str, Any]]:
-        """All operations of the project, of all its users."""
+        """All operations of the project, of all its users.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/list
+
+        :raises EarthEngineError: of the kind that fits, while they are gone through.
+        """
         return self.client.list_operations()
 
     def cancel_operation(self, name: str) -> None:
-        """Ask for an operation to be cancelled."""
+        """Ask for an operation to be cancelled; it goes on for a while, and may still succeed.
+
+        REST page: https://developers.google.com/earth-engine/reference/rest/v1/projects.operations/cancel
+
+        :param name: ``projects/PROJECT/operations/ID``.
+        :raises EarthEngineError: of the kind that fits.
+        """
         self.client.cancel_operation(name)
 
     def wait_for_operation(
