@@ -40,7 +40,7 @@ _NO_AREA = 1e-12
 def utm_parts(region: Region) -> dict[str, dict[str, Any]]:
     """The part of a region in each UTM zone (WGS 84) that it lies in: EPSG code -> GeoJSON, in order; one or more.
 
-    Tiles of two zones have the same names, so a destination for all of them holds ``{crs}``::
+    Tiles of two zones have the same names, so a destination for all of them holds ``{crs}``:
 
         tiles = [
             tile
