@@ -13,13 +13,14 @@ import requests
 from client_options import OPTIONS, REFUSED, Case
 from google.auth.credentials import AnonymousCredentials
 from httplib2 import Response
+from packaging.version import Version
 
 from airflow_provider_ee.earthengine.errors import RequestError
 from airflow_provider_ee.earthengine.expression import request_from_task
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.emulator.schema import read_body
 
-OLD_CLIENT = "overwrite" not in inspect.signature(ee.batch.Export.image.toAsset).parameters
+OLD_CLIENT = Version(ee.__version__) < Version("1.7.48")  # whose options are those of the cases
 MESSAGES = {
     "image": "ExportImageRequest",
     "table": "ExportTableRequest",
