@@ -13,7 +13,7 @@ DOCS := .build/docs
 SAMPLE_SOURCE := xarray-spatial==0.5.3
 
 # Models and properties are the same everywhere, and explored by `make test` alone.
-ONCE := not e2e and not explores
+ONCE := not e2e and not browser and not explores
 # Whole DAGs are run on one Python for each Airflow.
 SMALL := $(ONCE) and not whole_dag
 
@@ -23,7 +23,7 @@ PLOT := matplotlib==3.10.9 contourpy==1.3.2 cycler==0.12.1 fonttools==4.65.0 kiw
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench docs chaos chaos-airflow2 e2e e2e-airflow2 clean
+.PHONY: help demo test test-airflow2 test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench docs chaos chaos-airflow2 e2e e2e-airflow2 browser clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -96,6 +96,10 @@ e2e: ## kill, clear and time out real processes of Airflow, on SQLite, PostgreSQ
 e2e-airflow2: ## the same on Airflow 2.11, on PostgreSQL, or else on SQLite
 	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE) $$(grep psycopg2 requirements/e2e.txt)
 	@$(AIRFLOW2)/bin/python -m pytest -m e2e --capture=no tests/e2e_airflow2 $(E2E)
+
+browser: ## use Airflow's pages in Chromium as a user does; SCREENSHOTS=docs/images renews the pictures of the docs
+	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt ee,test $$(cat requirements/browser.txt)
+	@BROWSER_SCREENSHOTS=$(abspath $(or $(SCREENSHOTS),.build/browser)) $(AIRFLOW3)/bin/python -m pytest -m browser -x --capture=no tests/browser $(BROWSER)
 
 clean: ## remove what was built
 	rm -rf .build

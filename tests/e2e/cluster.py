@@ -40,6 +40,7 @@ class Cluster:
     """Boots an Airflow and ends it."""
 
     kind = "e2e"
+    dags = DAGS
     settings = QUICK
     known_fault = ""
     user: Any
@@ -64,21 +65,12 @@ class Cluster:
         for folder in (self.home, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        self.service = self._closing.enter_context(Service(self.home / "service"))
-        # A queue that is full with one export beside the one that runs.
-        self.small_service = self._closing.enter_context(
-            Service(self.home / "small-service", slots=1, queue_limit=1)
-        )
         self.environment = environment(
             self.home,
             self._port,
-            dags=DAGS,
-            connections={
-                "earth_engine_default": self.service.connection("main"),
-                "crowd": self.service.connection("crowd"),
-                "small": self.small_service.connection("small"),
-            },
-            PYTHONPATH=str(DAGS),  # triggers are imported by name
+            dags=self.dags,
+            connections=self._start_services(),
+            PYTHONPATH=str(self.dags),  # triggers are imported by name
             AIRFLOW__CORE__EXECUTION_API_SERVER_URL=f"http://127.0.0.1:{self._tasks_port}/execution/",
             AIRFLOW__LOGGING__BASE_LOG_FOLDER=str(self._task_logs),
             **self.settings,
@@ -96,6 +88,19 @@ class Cluster:
         wait_for(self.user.knows_the_dags, "the DAGs to be parsed")
         say(f"{self.backend.name}: Airflow is healthy, {time.monotonic() - began:.0f} s")
 
+    def _start_services(self) -> dict[str, dict[str, Any]]:
+        """Start what is exported to; the extra of each connection."""
+        self.service = self._closing.enter_context(Service(self.home / "service"))
+        # A queue that is full with one export beside the one that runs.
+        self.small_service = self._closing.enter_context(
+            Service(self.home / "small-service", slots=1, queue_limit=1)
+        )
+        return {
+            "earth_engine_default": self.service.connection("main"),
+            "crowd": self.service.connection("crowd"),
+            "small": self.small_service.connection("small"),
+        }
+
     def _start_airflow(self) -> None:
         """Start all but the triggerer."""
         # One for users and one for tasks: in a single one, on SQLite, a user's request blocks the event loop while
@@ -108,7 +113,7 @@ class Cluster:
             self._start(f"scheduler-{number + 1}", self._commands["scheduler"])
         self._start("dag-processor", self._commands["dag-processor"])
         self.worker = self._start("worker", self.backend.worker) if self.backend.worker else None
-        self._api = AirflowApi(f"http://127.0.0.1:{self._port}")
+        self._api = AirflowApi(self.url)
         self.user = ApiUser(self._api)
 
     def wait_until_ready(self) -> None:
@@ -126,6 +131,11 @@ class Cluster:
     def dead(self) -> list[str]:
         """Processes that ended by themselves."""
         return [process.log.stem for process in self._processes if not process.alive]
+
+    @property
+    def url(self) -> str:
+        """Where users find it."""
+        return f"http://127.0.0.1:{self._port}"
 
     @property
     def _only_triggerer(self) -> int:
