@@ -12,15 +12,16 @@ class Clock:
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
         self._source = source
-        self._ahead = 0.0
+        self.ahead = 0.0
+        """Seconds that have been advanced, altogether."""
 
     def now(self) -> float:
         """The current time in seconds since the epoch."""
-        return self._source() + self._ahead
+        return self._source() + self.ahead
 
     def advance(self, seconds: float) -> None:
         """Let time pass at once."""
-        self._ahead += seconds
+        self.ahead += seconds
 
 
 def timestamp(seconds: float) -> str:

@@ -127,11 +127,7 @@ class Service:
                 self.duplicate_status, "A different Operation was already started with the given request_id."
             )
         if self.operations.pending_of(user) >= self._queue_limit:
-            raise ServiceError(
-                429,
-                f"Too many tasks already in the queue ({self._queue_limit}). "
-                "Please wait for some of them to complete.",
-            )
+            raise queue_full(self._queue_limit)
 
     def _compute_value(self, call: Call) -> dict[str, Any]:
         request = read_body(call.body, "ComputeValueRequest")
@@ -186,6 +182,13 @@ class Service:
         if operation is None:
             raise ServiceError(404, f"Operation '{name}' not found.")
         return operation
+
+
+def queue_full(limit: int) -> ServiceError:
+    """What an export is refused with while so many are pending."""
+    return ServiceError(
+        429, f"Too many tasks already in the queue ({limit}). Please wait for some of them to complete."
+    )
 
 
 class _Deadline:

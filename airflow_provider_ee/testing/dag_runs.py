@@ -1,0 +1,159 @@
+"""Runs a DAG as a whole, in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import DAG
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a DAG run has ended."""
+
+    state: str
+    """Of the run: ``success`` or ``failed``."""
+    tasks: dict[str, str]
+    """Of each task: ``{"export": "success", "mapped[0]": "skipped"}``."""
+    errors: dict[str, str]
+    """What each task that failed for good has failed with."""
+
+
+class ParsedDag:
+    """A DAG as Airflow parses it.
+
+    :param dag: the path of its file, or the DAG.
+    :param dag_id: which of the file's.
+    :raises ValueError: if the file cannot be imported, or does not say which DAG is meant.
+    """
+
+    def __init__(self, dag: DAG | Path | str, dag_id: str | None = None) -> None:
+        if isinstance(dag, str | Path):
+            path = Path(dag).resolve()
+            if not path.is_file():
+                raise ValueError(f"There is no file {path}; give the path of one with a DAG, or a DAG.")
+            self._bag = _bag(path)
+            self._dag: Any = _chosen(self._bag.dags, dag_id, path)
+        else:
+            self._bag, self._dag = _bag(Path(os.devnull)), dag
+            self._bag.dags[dag.dag_id] = dag
+
+    @property
+    def connections(self) -> list[str]:
+        """The ids of the connections that its tasks of ours name themselves."""
+        settings = (getattr(task, "partial_kwargs", task.__dict__) for task in self._dag.tasks)
+        names = {each.get("ee_conn_id") for each in settings}
+        return [name for name in names if isinstance(name, str) and "{" not in name]
+
+    def run(self, day: str | date | None, conf: Mapping[str, Any] | None, mark_success: str | None) -> Outcome:
+        """Run it; see ``EarthEngine.run``."""
+        errors: dict[str, str] = {}
+        with _prepared(self._dag, errors):
+            _store(self._bag)
+            run = self._dag.test(**_when(day), run_conf=dict(conf or {}), mark_success_pattern=mark_success)
+        tasks = sorted(run.get_task_instances(), key=lambda each: (each.task_id, each.map_index))
+        return Outcome(
+            _text(run.state), {_name(each.task_id, each.map_index): _text(each.state) for each in tasks}, errors
+        )
+
+
+def _bag(path: Path) -> Any:
+    """What Airflow makes of a file."""
+    if path.is_file() and str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # as Airflow does with the folder of its DAGs
+    bag = _dag_bags().DagBag(str(path), safe_mode=False)
+    if bag.import_errors:
+        raise ValueError(f"{path} could not be imported:\n" + "\n".join(bag.import_errors.values()))
+    return bag
+
+
+def _dag_bags() -> ModuleType:
+    there = find_spec("airflow.dag_processing.dagbag")  # since Airflow 3.2
+    return import_module("airflow.dag_processing.dagbag" if there else "airflow.models.dagbag")
+
+
+def _chosen(dags: Mapping[str, Any], dag_id: str | None, path: Path) -> Any:
+    if dag_id is None and len(dags) == 1:
+        return next(iter(dags.values()))
+    if dag_id is None or dag_id not in dags:
+        wanted = "give the dag_id of one" if dag_id is None else f"{dag_id} is not among them"
+        raise ValueError(f"The DAGs in {path} are: {', '.join(sorted(dags)) or 'none'}; {wanted}.")
+    return dags[dag_id]
+
+
+def _store(bag: Any) -> None:
+    """Airflow 3 runs what is in its database."""
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+    if not AIRFLOW_V_3_0_PLUS:
+        return
+    import_module("airflow.dag_processing.bundles.manager").DagBundlesManager().sync_bundles_to_db()
+    if hasattr(bag, "sync_to_db"):  # Airflow 3.0
+        bag.sync_to_db("dags-folder", None)
+    else:
+        _dag_bags().sync_bag_to_db(bag, "dags-folder", None)
+
+
+@contextmanager
+def _prepared(dag: Any, errors: dict[str, str]) -> Iterator[None]:
+    """Airflow waits neither between tries nor, in the database, between looks; what fails is remembered."""
+
+    def remember(context: Any) -> None:
+        ti = context["ti"]
+        errors[_name(ti.task_id, ti.map_index)] = str(context.get("exception"))
+
+    with ExitStack() as changes:
+        for task in dag.tasks:
+            mapped = getattr(task, "partial_kwargs", None)
+            settings = task.__dict__ if mapped is None else mapped
+            changed: dict[str, Any] = {
+                "retry_delay": timedelta(0),
+                "on_failure_callback": [*_listed(settings.get("on_failure_callback")), remember],
+            }
+            if settings.get("mode") == "reschedule":
+                changed["mode"] = "poke"
+            if mapped is not None:
+                changes.enter_context(mock.patch.dict(mapped, changed))
+                continue
+            for name, value in changed.items():
+                changes.enter_context(mock.patch.object(task, name, value))
+        yield
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    if callbacks is None:
+        return []
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+def _name(task_id: str, map_index: int) -> str:
+    return task_id if map_index < 0 else f"{task_id}[{map_index}]"
+
+
+def _text(state: Any) -> str:
+    return str(getattr(state, "value", state))
+
+
+def _when(day: str | date | None) -> dict[str, datetime]:
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+
+    if day is None:
+        return {}
+    if isinstance(day, str):
+        day = datetime.fromisoformat(day)
+    if not isinstance(day, datetime):
+        day = datetime(day.year, day.month, day.day)
+    moment = day if day.tzinfo else day.replace(tzinfo=timezone.utc)
+    return {"logical_date" if AIRFLOW_V_3_0_PLUS else "execution_date": moment}
