@@ -23,7 +23,7 @@ PLOT := matplotlib==3.10.9 contourpy==1.3.2 cycler==0.12.1 fonttools==4.65.0 kiw
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench docs chaos chaos-airflow2 e2e e2e-airflow2 browser clean
+.PHONY: help demo test test-airflow2 test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench docs dist chaos chaos-airflow2 e2e e2e-airflow2 browser clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -66,15 +66,18 @@ lint: ## style, types, and the arrows of the house
 	@$(AIRFLOW3)/bin/lint-imports --cache-dir .build/import-linter
 	@$(AIRFLOW3)/bin/python tools/house.py
 
-docs: $(DOCS)/installed ## build the documentation, with its reference, as pages that open from a folder
+docs: $(DOCS)/installed ## build the site of the documentation, with its reference
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
-	@echo "The documentation is in .build/site/index.html"
+	@echo "The documentation is in .build/site/index.html; to search it: python3 -m http.server -b 127.0.0.1 -d .build/site"
 
 $(DOCS)/installed: requirements/docs.txt
 	@echo "Installing $$(wc -l < $<) packages into $(DOCS) …"
 	@$(PYTHON) -m venv $(DOCS)
 	@$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r $<
 	@touch $@
+
+dist: ## build what is released, and try it in fresh environments
+	@$(PYTHON) tools/dist.py .build/dist requirements/airflow3.txt
 
 bench: ## what things cost, as ratios within one run
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
