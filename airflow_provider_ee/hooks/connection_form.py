@@ -13,9 +13,10 @@ KEPT_SECRET = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"  # noqa: S105 (it stands
 def form_widgets() -> dict[str, Any]:
     """A form field for each field of the connection: name -> WTForms field.
 
-    :raises ImportError: if Flask-AppBuilder or WTForms is not installed; nothing asks for the form then.
+    :raises ImportError: if Flask-AppBuilder is not installed; Airflow 2 has it, Airflow 3.1 puts something in
+        its place, and Airflow 3.0 shows no provider's fields without it.
     """
-    return {name: _widget(field) for name, field in CONNECTION_FIELDS.items()}
+    return {name: _form_field(field) for name, field in CONNECTION_FIELDS.items()}
 
 
 def field_behaviour() -> dict[str, Any]:
@@ -23,22 +24,22 @@ def field_behaviour() -> dict[str, Any]:
     return {key.replace("-", "_"): value for key, value in FIELD_BEHAVIOUR.items()}
 
 
-def _widget(field: dict[str, Any]) -> Any:
+def _form_field(field: dict[str, Any]) -> Any:
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from wtforms import BooleanField, IntegerField, PasswordField, StringField
     from wtforms.validators import NumberRange, Optional
 
     schema = field["schema"]
-    options = {"description": field["description"], "default": schema.get("default")}
+    options = {"label": field["label"], "description": field["description"], "default": schema.get("default")}
     kind = schema["type"][0]
     if kind == "boolean":
-        return BooleanField(field["label"], **options)
+        return BooleanField(**options)
     if kind == "integer":
         within = NumberRange(schema["minimum"], schema["maximum"])
-        return IntegerField(field["label"], [Optional(), within], widget=BS3TextFieldWidget(), **options)
+        return IntegerField(validators=[Optional(), within], widget=BS3TextFieldWidget(), **options)
     if schema.get("format") == "password":
-        return PasswordField(field["label"], [Optional()], widget=_secret_widget(), **options)
-    return StringField(field["label"], [Optional()], widget=BS3TextFieldWidget(), **options)
+        return PasswordField(validators=[Optional()], widget=_secret_widget(), **options)
+    return StringField(validators=[Optional()], widget=BS3TextFieldWidget(), **options)
 
 
 def _secret_widget() -> Any:
@@ -51,5 +52,5 @@ def _secret_widget() -> Any:
             return super().__call__(field, **{**kwargs, "value": KEPT_SECRET if kept else ""})
 
     widget = SecretWidget()
-    widget.hide_value = False  # what it hides is not the secret
+    widget.hide_value = False  # what it would hide is not the secret
     return widget
