@@ -22,14 +22,13 @@ SHOW_EVERY = 5.0  # seconds
 
 def main(folder: Path, lock: Path, extras: str, alone: list[str]) -> int:
     """Install what is not installed yet."""
-    special = lock.with_name(f"{lock.stem}-python{sys.version_info[0]}.{sys.version_info[1]}.txt")
-    lock = special if special.exists() else lock
+    lock = fitting(lock)
     stamp = folder / f"installed-{extras}"
     inputs = "\n".join([(PROJECT / "pyproject.toml").read_text(), lock.read_text(), *alone])
     if stamp.is_file() and stamp.read_text() == inputs:
         return 0
     if not (folder / "bin" / "python").exists():
-        venv.create(folder, symlinks=True, with_pip=True)
+        venv.create(folder, symlinks=True)
     count = len(lock.read_text().split())
     print(f"Installing up to {count} packages into {folder.relative_to(PROJECT)} …", flush=True)
     status = install(folder, "-c", str(lock), "-e", f"{PROJECT}[{extras}]")
@@ -40,12 +39,19 @@ def main(folder: Path, lock: Path, extras: str, alone: list[str]) -> int:
     return status
 
 
+def fitting(lock: Path) -> Path:
+    """The lock for this version of Python, if there is one beside it."""
+    special = lock.with_name(f"{lock.stem}-python{sys.version_info[0]}.{sys.version_info[1]}.txt")
+    return special if special.exists() else lock
+
+
 def install(folder: Path, *what: str) -> int:
     """Install into the environment by uv, or else by pip; returns 0 where that has worked."""
     python = str(folder / "bin" / "python")
     uv = find_uv()
     if uv and not run([uv, "pip", "install", "--compile-bytecode", "--python", python, *what]):
         return 0
+    run([python, "-m", "ensurepip", "--default-pip"])
     return run([python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *what])
 
 

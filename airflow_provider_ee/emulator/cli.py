@@ -13,7 +13,16 @@ from pathlib import Path
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is returned."""
     options = _parser().parse_args(arguments)
-    command: int = options.run(options)
+    try:
+        command: int = options.run(options)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("airflow_provider_ee"):
+            raise
+        print(  # noqa: T201
+            f"ee-emulator: {missing.name} is not installed; install airflow-provider-ee[emulator].",
+            file=sys.stderr,
+        )
+        return 2
     return command
 
 

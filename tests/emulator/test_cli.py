@@ -171,3 +171,16 @@ def test_sample_writes_a_catalog(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert main(["sample", str(catalog)]) == 0
     assert str(catalog) in capsys.readouterr().out
     assert list(catalog.rglob("*.B8.tif"))
+
+
+def test_what_is_not_installed_is_told_in_a_sentence(tmp_path: Path) -> None:
+    without = "import sys; sys.modules['rasterio'] = None; from airflow_provider_ee.emulator.cli import main; sys.exit(main())"
+    serve = ["serve", "--catalog", str(tmp_path), "--output", str(tmp_path / "output")]
+    for arguments in (serve, ["sample", str(tmp_path)]):
+        told = subprocess.run(
+            [sys.executable, "-c", without, *arguments], capture_output=True, text=True, check=False
+        )
+        assert (told.returncode, told.stderr) == (
+            2,
+            "ee-emulator: rasterio is not installed; install airflow-provider-ee[emulator].\n",
+        )
