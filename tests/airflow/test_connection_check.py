@@ -11,8 +11,10 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from examples import GRID, constant_image
 from google.auth.compute_engine import Credentials as MachineCredentials
 
+from airflow_provider_ee.earthengine.errors import AuthError
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.hooks.connection_form import KEPT_SECRET
 from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
@@ -248,6 +250,15 @@ def test_what_is_wrong_is_told_with_what_mends_it(
     message = tested(False, keyfile_dict=key, num_retries=5)
     assert advice in message
     assert message.endswith(f"Identity used: service account {ROBOT}, from keyfile_dict.")
+
+
+def test_a_refused_export_says_who_needs_which_role(connect: Connect, google: Google, key: dict[str, Any]) -> None:
+    google.answers[":export"] = refusal(403, "Permission 'earthengine.exports.create' denied.")
+    connect("mine", project="p", keyfile_dict=key)
+    file = {"cloudStorageDestination": {"bucket": "bucket", "filenamePrefix": "x"}}
+    request = {"expression": constant_image(), "grid": GRID, "fileExportOptions": file}
+    with pytest.raises(AuthError, match=f"grant service account {ROBOT} roles/earthengine.writer on project 'p'"):
+        EarthEngineHook("mine").export_image(request)
 
 
 IAM = "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."
