@@ -62,6 +62,19 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
 """What the form makes of the fields that every connection has, and examples in empty ones (before Airflow 3.2)."""
 
 
+_ASSET_URIS = {
+    "schemes": ["earthengine"],
+    "handler": "airflow_provider_ee.assets.sanitize_uri",
+    "factory": "airflow_provider_ee.assets.create_asset",
+    "to_openlineage_converter": "airflow_provider_ee.assets.convert_asset_to_openlineage",
+}
+
+
+def _modules(*names: str) -> dict[str, Any]:
+    modules = [f"airflow_provider_ee.{name}" for name in names]
+    return {"integration-name": CONNECTION_NAME, "python-modules": modules}
+
+
 def get_provider_info() -> dict[str, Any]:
     """The provider as ``airflow/provider_info.schema.json`` describes it."""
     return {
@@ -72,6 +85,20 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [
             {"class-name": "airflow_provider_ee.decorators.export.ee_export_task", "name": "ee_export"}
         ],
+        "extra-links": ["airflow_provider_ee.links.EETasksLink", "airflow_provider_ee.links.EEResultLink"],
+        "integrations": [
+            {
+                "integration-name": CONNECTION_NAME,
+                "external-doc-url": "https://developers.google.com/earth-engine/reference/rest",
+                "tags": ["gcp"],
+            }
+        ],
+        "operators": [_modules("operators.export")],
+        "sensors": [_modules("sensors.operation")],
+        "hooks": [_modules("hooks.earth_engine")],
+        "triggers": [_modules("triggers.operation")],
+        "asset-uris": [_ASSET_URIS],
+        "dataset-uris": [_ASSET_URIS],
         "connection-types": [
             {
                 "connection-type": CONNECTION_TYPE,

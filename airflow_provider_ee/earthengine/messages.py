@@ -153,6 +153,11 @@ class ExportRequest(Message):
         """Where the export writes, as users write it."""
         return str(next(self.options[1].places())[1])
 
+    @property
+    def pixel_count(self) -> int | None:
+        """How many pixels it writes, where the request itself says so."""
+        return None
+
     @model_validator(mode="after")
     def _check_destination(self) -> Self:
         fields = list(self.option_fields())
@@ -238,15 +243,19 @@ class ImageExportRequest(ExportRequest):
     file_export_options: ImageFileExportOptions | None = None
     asset_export_options: ImageAssetExportOptions | None = None
 
+    @property
+    def pixel_count(self) -> int | None:
+        """How many pixels its grid has, where that says how large it is."""
+        dimensions = self.grid.dimensions if self.grid else None
+        return dimensions.width * dimensions.height if dimensions else None
+
     @model_validator(mode="after")
     def _check_pixel_count(self) -> Self:
         most = self.max_pixels or DEFAULT_MAX_PIXELS
-        if self.grid and self.grid.dimensions:
-            count = self.grid.dimensions.width * self.grid.dimensions.height
-            if count > most:
-                raise problem(
-                    f"grid has {count} pixels, more than max_pixels ({most}); raise the limit or shrink the grid"
-                )
+        if (count := self.pixel_count or 0) > most:
+            raise problem(
+                f"grid has {count} pixels, more than max_pixels ({most}); raise the limit or shrink the grid"
+            )
         return self
 
 

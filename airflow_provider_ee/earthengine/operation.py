@@ -32,6 +32,10 @@ class Operation:
 
     Nothing is required of the resource but its name: the service leaves out ``done`` while false, ``state``
     and ``description`` at times, and may add fields.
+
+    REST page: https://developers.google.com/earth-engine/reference/rest/Shared.Types/OperationMetadata
+
+    :param resource: what the service has answered.
     """
 
     resource: Mapping[str, Any]
@@ -71,16 +75,24 @@ class Operation:
         return str(self._metadata.get("description") or "")
 
     @property
+    def type(self) -> str:
+        """The service's word for the kind of work, ``EXPORT_IMAGE``; empty where it is left out."""
+        return str(self._metadata.get("type") or "")
+
+    @property
     def create_time(self) -> float | None:
         """When it was submitted, by the service's clock, in seconds since the epoch."""
-        told = re.fullmatch(r"(.+?)(?:(\.\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)", str(self._metadata.get("createTime")))
-        if not told:
-            return None
-        try:
-            moment = datetime.fromisoformat(told[1] + told[3].replace("Z", "+00:00"))
-        except ValueError:
-            return None
-        return moment.timestamp() + float(told[2] or 0)
+        return _moment(self._metadata.get("createTime"))
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """Seconds from its submission to its start; None where it has not started, or that is not told."""
+        return _between(self.create_time, _moment(self._metadata.get("startTime")))
+
+    @property
+    def run_seconds(self) -> float | None:
+        """Seconds from its start to its end; None where it has not ended, or that is not told."""
+        return _between(_moment(self._metadata.get("startTime")), _moment(self._metadata.get("endTime")))
 
     @property
     def progress(self) -> float:
@@ -159,6 +171,22 @@ def _number(value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         return 0.0
     return number if math.isfinite(number) else 0.0
+
+
+def _moment(told: Any) -> float | None:
+    """A timestamp, in seconds since the epoch; None where the service sent none."""
+    parts = re.fullmatch(r"(.+?)(?:(\.\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)", str(told))
+    if not parts:
+        return None
+    try:
+        moment = datetime.fromisoformat(parts[1] + parts[3].replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment.timestamp() + float(parts[2] or 0)
+
+
+def _between(begin: float | None, end: float | None) -> float | None:
+    return None if begin is None or end is None else max(0.0, end - begin)
 
 
 def _complete(stage: Mapping[str, Any]) -> bool:

@@ -38,11 +38,14 @@ class Pollers:
     """The pollers of an event loop: one for all who look at the same with the same identity.
 
     :param call: how a blocking function is called.
+    :param swept: called after each sweep of any of them.
     """
 
-    def __init__(self, *, call: Callable[..., Awaitable[Any]] = in_thread) -> None:
+    def __init__(
+        self, *, call: Callable[..., Awaitable[Any]] = in_thread, swept: Callable[[], None] = lambda: None
+    ) -> None:
         self.running: dict[Caller, Poller] = {}
-        self._call = call
+        self._call, self._swept = call, swept
         self._few = asyncio.Semaphore(_AT_ONCE)
         self._opened: dict[Hashable, tuple[float, asyncio.Task[tuple[Caller, Service]]]] = {}
 
@@ -96,7 +99,13 @@ class Pollers:
             now, anew = await opening()
             return anew if now[:2] == caller[:2] else poller.service
 
-        poller = Poller(service, reopen=reopen, ended=lambda: self._end(caller, poller), call=self._call)
+        poller = Poller(
+            service,
+            reopen=reopen,
+            ended=lambda: self._end(caller, poller),
+            call=self._call,
+            swept=self._swept,
+        )
         return poller
 
     async def _open(self, connection: Hashable, opening: Opening) -> tuple[Caller, Service]:
@@ -125,9 +134,12 @@ class Pollers:
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Pollers] = WeakKeyDictionary()
 
 
-def pollers() -> Pollers:
-    """Those of the event loop that runs."""
+def pollers(swept: Callable[[], None]) -> Pollers:
+    """Those of the event loop that runs.
+
+    :param swept: called after each sweep of any of them.
+    """
     loop = asyncio.get_running_loop()
     if loop not in _of_loop:
-        _of_loop[loop] = Pollers()
+        _of_loop[loop] = Pollers(swept=swept)
     return _of_loop[loop]

@@ -70,6 +70,7 @@ class Poller:
     :param reopen: makes the service anew where it refuses: credentials may have been replaced.
     :param ended: called when the last watch has left.
     :param call: how a blocking function is called.
+    :param swept: called after each sweep.
     """
 
     def __init__(
@@ -79,9 +80,10 @@ class Poller:
         reopen: Callable[[], Awaitable[Service]] | None = None,
         ended: Callable[[], None] = lambda: None,
         call: Callable[..., Awaitable[Any]] = in_thread,
+        swept: Callable[[], None] = lambda: None,
     ) -> None:
         self.service = service
-        self._reopen, self._ended, self._call = reopen, ended, call
+        self._reopen, self._ended, self._call, self._swept = reopen, ended, call, swept
         self._watches: dict[Watch, None] = {}
         self._watchers: dict[str, list[Watch]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -185,6 +187,7 @@ class Poller:
         else:
             self._list_cost = max(_FEW, self._list_cost * _FORGETTING)
         await self._look_one_by_one(missing, began)
+        self._swept()
         # A sweep that took longer than an interval is not followed by another at once.
         self._sweeps_from = asyncio.get_running_loop().time() + gap
 

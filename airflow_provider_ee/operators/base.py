@@ -19,6 +19,8 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_ee.deferral import BROKEN_OFF, HEAD_START, deferred_context, is_deferrable, is_timeout
 from airflow_provider_ee.earthengine.errors import EarthEngineError, RequestError, TransientError, refuse_none
+from airflow_provider_ee.links import LINKS
+from airflow_provider_ee.operators.export_report import OPERATION_KEY, ExportReport
 from airflow_provider_ee.operators.kill_switch import KillSwitch
 from airflow_provider_ee.operators.templated_expression import (
     ExpressionKind,
@@ -39,6 +41,7 @@ from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_ee.earthengine.client import EarthEngineClient
     from airflow_provider_ee.earthengine.messages import ExportRequest, PreparedRequest
@@ -47,16 +50,6 @@ if TYPE_CHECKING:
     from airflow_provider_ee.operators.export_run import Deferral, ExportRun, Waiting
     from airflow_provider_ee.operators.task_try import TaskTry
     from airflow_provider_ee.triggers.operation import EEOperationTrigger
-
-DESTINATION_KEY = "destination"
-"""XCom key that holds where the export writes, from the moment it is submitted.
-
-Missing only where a retry goes on with an export whose request cannot be made once more.
-"""
-
-OPERATION_KEY = "operation"
-"""XCom key that holds the name of the operation, from the moment it is submitted."""
-
 
 _RENDERERS = "template_fields_renderers"
 
@@ -118,6 +111,7 @@ class ExportOperator(BaseOperator):
         "impersonation_chain",
     )
     template_fields_renderers = {"expression": "json", "expression_kwargs": "json"}
+    operator_extra_links = LINKS
     ui_color = "#b9e0a5"
     deferral_backstop = timedelta(minutes=10)
     """How much later than the trigger Airflow itself ends a wait that is limited: no triggerer may be running."""
@@ -125,6 +119,7 @@ class ExportOperator(BaseOperator):
     """Seconds between looks for an operation that a list does not show yet; None: two minutes in all."""
     _kill_switch: KillSwitch | None = None
     _rendered_expression: Any = None
+    _report: ExportReport | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -210,10 +205,11 @@ class ExportOperator(BaseOperator):
         """Go on after a wait in the triggerer."""
         from airflow_provider_ee.earthengine.waiting import WaitEnd
 
+        carried = event["carried"]
         if event.get("room"):
-            return self._run(context, lambda run: run.go_on_with_room(event["carried"]), goes_on=True)
+            return self._run(context, lambda run: run.go_on_with_room(carried), carried)
         end = WaitEnd.from_event(event)
-        return self._run(context, lambda run: run.go_on_after_wait(event["carried"], end), goes_on=True)
+        return self._run(context, lambda run: run.go_on_after_wait(carried, end), carried)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral; where Airflow has ended that, see that no export is left that nobody wants."""
@@ -232,54 +228,62 @@ class ExportOperator(BaseOperator):
         name = None
         with suppress(Exception):  # the store knows it, too, where there is one
             name = ti.xcom_pull(task_ids=self.task_id, key=OPERATION_KEY, map_indexes=ti.map_index)
-        return self._run(context, lambda run: run.break_off(end, name), goes_on=True)
+        return self._run(context, lambda run: run.break_off(end, name), {})
 
     def _run(
-        self, context: Context, step: Callable[[ExportRun], Operation], *, goes_on: bool = False
+        self,
+        context: Context,
+        step: Callable[[ExportRun], Operation],
+        carried: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
+        """Take a step of this try: the first one, or one after a deferral, which has carried something."""
         from airflow_provider_ee.operators.export_run import Deferral, ExportRun
         from airflow_provider_ee.operators.task_try import TaskTry
 
         if self._kill_switch is None or self._kill_switch.disarmed:  # that of an earlier try in this process
             self._kill_switch = KillSwitch()
         task_try = TaskTry(context, self)
-        ti: Any = context["ti"]  # a function's arguments may take names of the context
-        destination = ""
+        report = self._report = ExportReport(self, context, carried)
 
         def prepared() -> PreparedRequest:
-            nonlocal destination
             request = self._request(context)
-            destination = request.destination
-            self.log.info("Exporting %s to %s", request.description, destination)
+            report.made(request)
+            self.log.info("Exporting %s to %s", request.description, request.destination)
             return request.prepared()
-
-        def submitted(operation: Operation) -> None:
-            if destination:  # an adopted export's is not known where its request cannot be made once more
-                ti.xcom_push(key=DESTINATION_KEY, value=destination)
-            ti.xcom_push(key=OPERATION_KEY, value=operation.name)
 
         if self.deferrable:
             # What cannot be handed to a triggerer must not be found out after the export has been started.
             json.dumps(self._trigger(Deferral({}), task_try).serialize())
         try:
-            with airflow_outcome(skip_if_empty=self.skip_if_empty):
+            with airflow_outcome(skip_if_empty=self.skip_if_empty), report.of_failures():
                 run = ExportRun(
-                    self._client(goes_on or task_try.try_number > 1),
+                    self._client(carried is not None or task_try.try_number > 1),
                     task_try,
                     self.hook.deployment,
                     self._waiting(),
                     self._kill_switch,
                     self.log,
                     request=prepared,
-                    submitted=submitted,
+                    submitted=report.submitted,
                 )
                 operation = step(run)
         except Deferral as deferral:
             left = deferral.seconds_left
             timeout = None if left is None else timedelta(seconds=left) + self.deferral_backstop
+            deferral.carried.update(report.carried())
             trigger = self._trigger(deferral, task_try)
             self.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+        report.returned(operation)
         return dict(operation.resource)
+
+    def get_openlineage_facets_on_complete(self, ti: Any) -> OperatorLineage[Any, Any] | None:
+        """What OpenLineage asks a task that has ended: what was read and written, and what Earth Engine did."""
+        from airflow_provider_ee.lineage import export_lineage
+
+        report = self._report
+        if report is None:  # another process has run it
+            return None
+        return export_lineage(self, [report.operation] if report.operation else [], report.exported)
 
     def _client(self, goes_on: bool) -> EarthEngineClient:
         try:

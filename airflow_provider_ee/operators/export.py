@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from airflow_provider_ee.earthengine.grid import PixelGrid
-from airflow_provider_ee.operators.base import DESTINATION_KEY, OPERATION_KEY, ExportOperator
+from airflow_provider_ee.operators.base import ExportOperator
+from airflow_provider_ee.operators.export_report import DESTINATION_KEY, OPERATION_KEY
 
 __all__ = [
     "DESTINATION_KEY",

@@ -106,7 +106,7 @@ class ExportRun:
     :param waiting: whether and how long.
     :param kill_switch: pressed when Airflow asks the task to end.
     :param request: makes the request; where that fails, an earlier try's export is cleaned up too.
-    :param submitted: called as soon as the operation is known.
+    :param submitted: called with the operation as soon as it is known, and whether an earlier try has started it.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class ExportRun:
         log: Any,
         *,
         request: MakeRequest,
-        submitted: Callable[[Operation], None],
+        submitted: Callable[[Operation, bool], None],
     ) -> None:
         self._client, self._task_try, self._waiting = client, task_try, waiting
         self._kill_switch, self._log = kill_switch, log
@@ -185,7 +185,7 @@ class ExportRun:
         except Postponed as postponed:
             self._check_running()
             raise self._deferral(room_delay=postponed.delay) from None
-        self._submitted(operation)
+        self._submitted(operation, self._submission.adopted)
         return operation
 
     def _finish(self, operation: Operation) -> Operation:

@@ -17,9 +17,12 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
+from airflow_provider_ee import metrics
+from airflow_provider_ee.assets import tell_outlets
 from airflow_provider_ee.deferral import BROKEN_OFF, is_deferrable, is_timeout
 from airflow_provider_ee.earthengine.errors import (
     AuthError,
+    EarthEngineError,
     NotFoundError,
     OperationError,
     OperationFailedError,
@@ -28,11 +31,13 @@ from airflow_provider_ee.earthengine.errors import (
     error_from_operation,
 )
 from airflow_provider_ee.earthengine.operation import OPERATION_NAME, Operation, operation_id
+from airflow_provider_ee.links import LINKS, push_links
 from airflow_provider_ee.outcome import airflow_outcome
 from airflow_provider_ee.provider_info import DEFAULT_CONNECTION
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
 
@@ -60,6 +65,7 @@ class EEOperationSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("operation", "ee_conn_id", "project_id", "impersonation_chain")
     template_fields_renderers = {"operation": "json"}
+    operator_extra_links = LINKS
     ui_color = "#d5e8d4"
 
     def __init__(
@@ -83,6 +89,7 @@ class EEOperationSensor(BaseSensorOperator):
         self._final: dict[str, Operation] = {}
         self._logged: dict[str, str] = {}
         self._defers = False
+        self._shown = False
 
     @cached_property
     def hook(self) -> EarthEngineHook:
@@ -102,13 +109,13 @@ class EEOperationSensor(BaseSensorOperator):
         from airflow_provider_ee.earthengine.waiting import WaitEnd
 
         end = WaitEnd.from_event(event)
-        with airflow_outcome(skip_if_empty=self.skip_if_empty, only_waits=True):
+        with self._ending():
             for operation in (*map(Operation, event["carried"]["final"]), *end.operations):
                 if operation.done:
                     self._take_in(operation)
             if end.error:
                 raise end.error
-            return self._result()
+            return self._ended(context)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after a deferral, and say what a timeout leaves behind."""
@@ -155,11 +162,11 @@ class EEOperationSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look at the operations that were not final yet."""
-        with airflow_outcome(skip_if_empty=self.skip_if_empty, only_waits=True):
-            given = _parsed(self.operation)
-            names = _names(given)
+        with self._ending():
+            names = _names(_parsed(self.operation))
             for name in names:
                 _check_project(name, self.hook.project_id)
+            self._show(context)
             log = _ChangeLog(context.get("task_state_store") if self.reschedule else None, self._logged)
             for name in names:
                 if operation_id(name) not in self._final:
@@ -167,7 +174,36 @@ class EEOperationSensor(BaseSensorOperator):
             self._logged = log.close()
             if not self._final.keys() >= {operation_id(name) for name in names}:
                 return self._defer() if self._defers else False
-            return PokeReturnValue(is_done=True, xcom_value=self._result())
+            return PokeReturnValue(is_done=True, xcom_value=self._ended(context))
+
+    @contextmanager
+    def _ending(self) -> Iterator[None]:
+        """An error of the body is counted, and becomes what fits in Airflow."""
+        with airflow_outcome(skip_if_empty=self.skip_if_empty, only_waits=True):
+            try:
+                with metrics.failures_counted():
+                    yield
+            except EarthEngineError:
+                metrics.ended(self._final.values())
+                raise
+
+    def get_openlineage_facets_on_complete(self, ti: Any) -> OperatorLineage[Any, Any]:
+        """What OpenLineage asks a task that has ended: what Earth Engine did."""
+        from airflow_provider_ee.lineage import export_lineage
+
+        return export_lineage(self, list(self._final.values()), None)
+
+    def _show(self, context: Context) -> None:
+        """Link to the operations; once for each process."""
+        if not self._shown:
+            push_links(context["ti"], self._operations)
+        self._shown = True
+
+    @property
+    def _operations(self) -> list[Operation]:
+        """As last seen."""
+        names = _names(_parsed(self.operation))
+        return [self._final.get(operation_id(name)) or Operation({"name": name}) for name in names]
 
     def _look(self, name: str, log: _ChangeLog) -> None:
         try:
@@ -198,14 +234,17 @@ class EEOperationSensor(BaseSensorOperator):
             ", ".join(operation.destination_uris) or operation.error_message,
         )
 
-    def _result(self) -> Any:
+    def _ended(self, context: Context) -> Any:
         """What the task returns, once all have ended."""
-        given = _parsed(self.operation)
         failures = [failure for operation in self._final.values() if (failure := error_from_operation(operation))]
         if failures and len(failures) == len(self._final):
             raise failures[0]
-        final = [dict(self._final[operation_id(name)].resource) for name in _names(given)]
-        return final if _is_list(given) else final[0]
+        metrics.ended(self._final.values())
+        operations = self._operations
+        push_links(context["ti"], operations)
+        tell_outlets(self, context, operations)
+        final = [dict(operation.resource) for operation in operations]
+        return final if _is_list(_parsed(self.operation)) else final[0]
 
     def _may_be_empty(self, failure: OperationError) -> bool:
         return self.skip_if_empty and isinstance(failure, OperationFailedError) and failure.empty

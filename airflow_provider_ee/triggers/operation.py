@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_ee import metrics
 from airflow_provider_ee.earthengine.errors import (
     EarthEngineError,
     OperationError,
@@ -17,7 +18,7 @@ from airflow_provider_ee.earthengine.errors import (
     error_from_operation,
 )
 from airflow_provider_ee.earthengine.operation import Operation
-from airflow_provider_ee.earthengine.pollers import Caller, pollers
+from airflow_provider_ee.earthengine.pollers import Caller, Pollers, pollers
 from airflow_provider_ee.earthengine.polling import Service
 from airflow_provider_ee.earthengine.waiting import REFUSALS_TOLERATED, Wait, WaitEnd
 from airflow_provider_ee.earthengine.watch import Judge, Look, Watch
@@ -184,7 +185,7 @@ class EEOperationTrigger(BaseTrigger):
     async def _seen_again(self, operation: Operation) -> Operation:
         """As it is now: while this process stood still, it may have ended in time."""
         try:
-            return await pollers().look(self._connection, self._open, operation.name)
+            return await _pollers().look(self._connection, self._open, operation.name)
         except EarthEngineError:
             return operation
 
@@ -209,7 +210,7 @@ class EEOperationTrigger(BaseTrigger):
         interval = max(self.poll_interval, _SHORTEST_INTERVAL if self._in_triggerer else 0.01)
         while True:
             try:
-                return await pollers().watch(
+                return await _pollers().watch(
                     self._connection, self._open, self.operations, interval, judge, first_look=self._first_look
                 )
             except Exception as error:
@@ -254,7 +255,7 @@ class EEOperationTrigger(BaseTrigger):
 
     async def _cancel(self, name: str) -> bool:
         try:
-            await pollers().cancel(self._connection, self._open, name)
+            await _pollers().cancel(self._connection, self._open, name)
         except EarthEngineError as error:
             self.log.error("Operation %s may run on, since it could not be cancelled: %s", name, error)
             return False
@@ -263,3 +264,8 @@ class EEOperationTrigger(BaseTrigger):
 
     async def _task_state(self) -> str | None:
         return await state_in_triggerer(TaskNames(**dict(self.owner or {})))
+
+
+def _pollers() -> Pollers:
+    """Those of the triggerer."""
+    return pollers(metrics.swept)

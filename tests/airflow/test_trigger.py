@@ -74,7 +74,7 @@ class Triggerer:
 
         async def collected() -> list[Any]:
             events = [event.payload async for event in self.trigger(**arguments).run()]
-            assert not pollers().running
+            assert not pollers(lambda: None).running
             return events
 
         (payload,) = run(collected())
@@ -96,7 +96,7 @@ class Triggerer:
                 await running
             if hasattr(BaseTrigger, "on_kill"):
                 await trigger.on_kill()
-            assert not pollers().running
+            assert not pollers(lambda: None).running
 
         run(scenario())
 

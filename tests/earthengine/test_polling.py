@@ -607,8 +607,8 @@ def test_an_event_loop_is_not_kept_once_nobody_waits() -> None:
         service = CountingService(1)
         service.end([0], at=0.0)
         kept.append(weakref.ref(asyncio.get_running_loop()))
-        pollers_module.pollers()._call = service.call
-        await told_the_end(pollers_module.pollers(), opening_of(service), 0)
+        pollers_module.pollers(lambda: None)._call = service.call
+        await told_the_end(pollers_module.pollers(lambda: None), opening_of(service), 0)
 
     for _ in range(3):
         run(scenario())

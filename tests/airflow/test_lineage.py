@@ -1,0 +1,274 @@
+"""OpenLineage and Airflow's assets are told what an export reads, what it writes and what it took."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, Asset, AssetAlias, TaskDeferred
+from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from deferrable import Deferrable
+from examples import GRID, constant_image
+
+from airflow_provider_ee.assets import asset_uri, create_asset
+from airflow_provider_ee.emulator import EarthEngineEmulator
+from airflow_provider_ee.emulator.clock import Clock
+from airflow_provider_ee.emulator.operations import Behaviour
+from airflow_provider_ee.operators.export import EEImageExportOperator
+from airflow_provider_ee.sensors.operation import EEOperationSensor
+
+SCENE = {
+    "result": "0",
+    "values": {
+        "0": {
+            "functionInvocationValue": {
+                "functionName": "Image.load",
+                "arguments": {"id": {"constantValue": "COPERNICUS/S2/scene"}},
+            }
+        }
+    },
+}
+SCENE_NAME = "projects/earthengine-public/assets/COPERNICUS/S2/scene"
+URI = "earthengine://projects/p/assets/a"
+
+
+@pytest.fixture
+def connected_emulator(start_emulator: Any, connect: Any) -> EarthEngineEmulator:
+    emulator: EarthEngineEmulator = start_emulator(clock=Clock(), task_seconds=1e6)
+    emulator.operations.add_behaviour(
+        Behaviour(match="[^z]$", duration_seconds=10, succeed=True, eecu_seconds=12.5)
+    )
+    connect(project="test-project", api_endpoint=emulator.url, anonymous=True, num_retries=0)
+    return emulator
+
+
+def test_airflow_knows_the_scheme() -> None:
+    assert Asset(URI).uri == URI
+    assert Asset(f"{URI}/").uri == URI
+    assert create_asset(name="projects/p/assets/a", extra={"k": 1}).uri == URI
+
+
+@pytest.mark.skipif(not AIRFLOW_V_3_0_PLUS, reason="Airflow 2 only warns")
+@pytest.mark.parametrize(
+    "bad", ["users/a/b", "projects/p", "projects/p/assets/", "projects/p/assets/a?b=c", "p/a"]
+)
+def test_a_uri_that_names_no_asset_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="write earthengine://projects/PROJECT/assets/NAME"):
+        Asset(f"earthengine://{bad}")
+
+
+@pytest.mark.parametrize(
+    ("written", "uri"),
+    [
+        ("projects/p/assets/a", URI),
+        ("gs://bucket/a/b", "gs://bucket/a/b"),
+        ("bq://project.dataset.table", "bigquery://project/dataset/table"),
+        ("bq://example.com:p.dataset.table", "bigquery://example.com:p/dataset/table"),
+        ("drive://folder/prefix", None),
+    ],
+)
+def test_what_is_written_has_the_uri_that_airflow_knows_it_by(written: str, uri: str | None) -> None:
+    assert asset_uri(written) == uri
+
+
+class Events(defaultdict[Any, Any]):
+    """What Airflow keeps of the events of outlets."""
+
+    def __init__(self) -> None:
+        super().__init__(Events.of_one)
+
+    @staticmethod
+    def of_one() -> SimpleNamespace:
+        added: list[Any] = []
+        return SimpleNamespace(extra={}, added=added, add=lambda asset, extra: added.append((asset.uri, extra)))
+
+
+class TestAssetEvents:
+    def waited(self, run: Any, **arguments: Any) -> tuple[Deferrable, Events, dict[str, Any]]:
+        task = Deferrable(run, expression=SCENE, **arguments)
+        task.execute()
+        task._run.context["outlet_events"] = events = Events()
+        original = task.instance.context
+        task.instance.context = lambda: {**original(), "outlet_events": events}  # type: ignore[method-assign]
+        return task, events, task.resume()
+
+    def test_carry_the_operation_and_what_it_wrote(self, run: Any, connected_emulator: Any) -> None:
+        asset = Asset("gs://bucket/ndvi")
+        connected_emulator.operations.advance(0)
+        _, events, operation = self.waited(run, outlets=[asset], poll_interval=0.01)
+        assert events[asset].extra == {
+            "destination": "gs://bucket/prefix",
+            "operation": operation["name"],
+            "state": "SUCCEEDED",
+            "destination_uris": operation["metadata"]["destinationUris"],
+            "eecu_seconds": 12.5,
+        }
+
+    def test_of_an_alias_name_the_destination(self, run: Any, connected_emulator: Any) -> None:
+        alias = AssetAlias("ndvi")
+        _, events, operation = self.waited(run, outlets=[alias], destination="projects/p/assets/a")
+        ((uri, extra),) = events[alias].added
+        assert uri == URI
+        assert extra["operation"] == operation["name"]
+
+    def test_of_an_alias_wait_until_it_is_written(self, run: Any, connected_emulator: Any) -> None:
+        alias, asset = AssetAlias("ndvi"), Asset("gs://bucket/ndvi")
+        run.context["outlet_events"] = events = Events()
+        operation = run(export(outlets=[alias, asset]))
+        assert not events[alias].added
+        assert events[asset].extra["state"] == operation["metadata"]["state"] != "SUCCEEDED"
+
+    def test_keep_what_the_author_adds(self, run: Any, connected_emulator: Any) -> None:
+        asset = Asset("gs://bucket/ndvi")
+        run.context["outlet_events"] = events = Events()
+        events[asset].extra["mine"] = 1
+        run(export(outlets=[asset]))
+        assert events[asset].extra["mine"] == 1
+
+    def test_of_a_sensor_carry_every_operation(self, run: Any, connected_emulator: Any) -> None:
+        asset = Asset("gs://bucket/ndvi")
+        operations = [run(export()), run(export(request_id="second"))]
+        connected_emulator.operations.advance(100)
+        run.context["outlet_events"] = events = Events()
+        run.render(EEOperationSensor(task_id="w", operation=operations, outlets=[asset])).poke(run.context)
+        told = events[asset].extra["operations"]
+        assert [one["operation"] for one in told] == [one["name"] for one in operations]
+        assert {one["state"] for one in told} == {"SUCCEEDED"}
+
+
+def export(**arguments: Any) -> EEImageExportOperator:
+    given = {"task_id": "export", "expression": SCENE, "grid": GRID, "destination": "gs://bucket/prefix"}
+    return EEImageExportOperator(**{**given, **arguments})
+
+
+class TestOpenLineage:
+    @pytest.fixture(autouse=True)
+    def installed(self) -> None:
+        pytest.importorskip("airflow.providers.openlineage", reason="OpenLineage is not installed")
+
+    def test_is_told_inputs_outputs_and_facets(self, run: Any, connected_emulator: Any) -> None:
+        task = Deferrable(run, expression=SCENE)
+        task.execute()
+        operation = task.resume()
+        lineage = extracted(task.operator)
+        assert names(lineage.inputs) == [("earthengine", SCENE_NAME)]
+        assert names(lineage.outputs) == [("gs://bucket", "prefix")]
+        facet = lineage.run_facets["earthEngine"]
+        assert facet.operations == [{"name": operation["name"], "state": "SUCCEEDED", "eecuSeconds": 12.5}]
+        assert (facet.kind, facet.eecuSeconds) == ("image", 12.5)
+        assert facet.pixelCount == GRID["dimensions"]["width"] * GRID["dimensions"]["height"]
+        assert len(facet.expressionHash) == 64
+        query = lineage.run_facets["externalQuery"]
+        assert (query.externalQueryId, query.source) == (operation["name"], "earthengine")
+
+    def test_is_told_of_a_failed_export(self, run: Any, connected_emulator: Any) -> None:
+        connected_emulator.operations.add_behaviour(
+            Behaviour(fail={"code": 3, "message": "No."}, eecu_seconds=3, duration_seconds=1)
+        )
+        task = Deferrable(run, expression=SCENE)
+        task.execute()
+        connected_emulator.operations.advance(100)
+        with pytest.raises(AirflowException):
+            task.resume()
+        lineage = extracted(task.operator, "failed")
+        assert lineage.run_facets["earthEngine"].operations[0]["state"] == "FAILED"
+        assert names(lineage.inputs) == [("earthengine", SCENE_NAME)]
+
+    @pytest.mark.parametrize(
+        ("destination", "dataset"),
+        [
+            ("projects/p/assets/a", ("earthengine", "projects/p/assets/a")),
+            ("drive://maps/ndvi", ("drive", "maps/ndvi")),
+            ("gs://bucket/a/b", ("gs://bucket", "a/b")),
+        ],
+    )
+    def test_names_what_is_written(
+        self, run: Any, connected_emulator: Any, destination: str, dataset: Any
+    ) -> None:
+        task = run.render(export(destination=destination))
+        task.execute(run.context)
+        assert names(extracted(task).outputs) == [dataset]
+
+    def test_is_told_what_the_author_declares_as_well(self, run: Any, connected_emulator: Any) -> None:
+        task = run.render(export(inlets=[Asset(URI)], outlets=[Asset("earthengine://projects/p/assets/b")]))
+        task.execute(run.context)
+        lineage = extracted(task)
+        assert names(lineage.inputs) == [("earthengine", "projects/p/assets/a"), ("earthengine", SCENE_NAME)]
+        assert ("earthengine", "projects/p/assets/b") in names(lineage.outputs)
+
+    def test_is_told_nothing_of_a_request_that_was_wrong(self, run: Any, connected_emulator: Any) -> None:
+        task = run.render(export(destination="nowhere"))
+        with pytest.raises(AirflowException):
+            task.execute(run.context)
+        lineage = extracted(task, "failed")
+        assert (lineage.inputs, lineage.outputs, lineage.run_facets) == ([], [], {})
+
+    def test_is_told_by_a_sensor_what_it_waited_for(self, run: Any, connected_emulator: Any) -> None:
+        operation = run(export())
+        connected_emulator.operations.advance(100)
+        sensor = run.render(EEOperationSensor(task_id="w", operation=operation))
+        sensor.poke(run.context)
+        lineage = extracted(sensor)
+        assert lineage.run_facets["externalQuery"].externalQueryId == operation["name"]
+        assert lineage.run_facets["earthEngine"].eecuSeconds == 12.5
+
+    def test_a_task_that_is_deferred_ends_without_a_word(self, run: Any, connected_emulator: Any) -> None:
+        task = run.render(export(deferrable=True))
+        with pytest.raises(TaskDeferred):
+            task.execute(run.context)
+
+
+def extracted(task: Any, state: str = "success") -> Any:
+    """What OpenLineage's own plugin makes of a task."""
+    from airflow.providers.openlineage.extractors.manager import ExtractorManager
+    from airflow.utils.state import TaskInstanceState
+
+    arguments = [SimpleNamespace(run_id="run"), task]
+    state = TaskInstanceState(state)
+    try:
+        return ExtractorManager().extract_metadata(*arguments, state, None)
+    except TypeError:  # before 2.3
+        return ExtractorManager().extract_metadata(*arguments, complete=True, task_instance=None)
+
+
+def names(datasets: Any) -> list[tuple[str, str]]:
+    return [(dataset.namespace, dataset.name) for dataset in datasets]
+
+
+WITHOUT = """
+    import importlib.abc, json, os, sys
+    import airflow.configuration, airflow.providers.common.compat.sdk
+    class Missing(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            if name.startswith(("openlineage", "airflow.providers.openlineage")):
+                raise ModuleNotFoundError(name)
+    sys.meta_path.insert(0, Missing())
+    from types import SimpleNamespace
+    from airflow_provider_ee.emulator import EarthEngineEmulator
+    from airflow_provider_ee.operators.export import EEImageExportOperator
+    xcoms = {}
+    ti = SimpleNamespace(xcom_push=lambda key, value: xcoms.update({key: value}), run_id="r", try_number=1)
+    with EarthEngineEmulator(catalog=sys.argv[1], output=sys.argv[1]) as emulator:
+        extra = {"project": "p", "api_endpoint": emulator.url, "anonymous": True}
+        os.environ["AIRFLOW_CONN_EARTH_ENGINE_DEFAULT"] = json.dumps({"conn_type": "earth_engine", "extra": extra})
+        EEImageExportOperator(
+            task_id="t", expression=EXPRESSION, destination="gs://bucket/p"
+        ).execute({"ti": ti})
+    print(sorted(xcoms), "airflow_provider_ee.lineage" in sys.modules)
+"""
+
+
+def test_without_openlineage_an_export_runs_and_nothing_of_it_is_imported(tmp_path: Path) -> None:
+    program = f"EXPRESSION = {json.dumps(constant_image())}\n{textwrap.dedent(WITHOUT)}"
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr[-2000:]
+    last = told.stdout.splitlines()[-1]
+    assert last == "['_link_EEResultLink', '_link_EETasksLink', 'destination', 'operation'] False"
