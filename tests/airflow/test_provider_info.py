@@ -19,6 +19,7 @@ def test_airflow_discovers_the_connection_type() -> None:
     assert hook is not None
     assert hook.hook_name == "Google Earth Engine"
     assert hook.connection_type == "earth_engine"
+    assert hook.connection_testable
     assert "airflow-provider-ee" in ProvidersManager().providers
 
 
