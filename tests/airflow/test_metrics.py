@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from airflow_provider_ee.sensors.operation import EEOperationSensor
 from airflow_provider_ee.triggers.operation import EEOperationTrigger
 
 IMAGE = {"type": "EXPORT_IMAGE"}
+DOCUMENTED = re.findall(r"\| ``(ee\.\S+)`` \|", metrics.__doc__ or "")
 
 
 class Told:
@@ -37,12 +39,14 @@ class Told:
 
     def incr(self, name: str, count: int = 1, *, tags: Any = None) -> None:
         assert isinstance(count, int)
+        assert name in DOCUMENTED or f"{name.rpartition('.')[0]}.<error>" in DOCUMENTED
         self.counts[name] += count
         self.tags[name] = tags
         if name == "ee.requests":
             self.counts[f"{tags['method']} {tags['status']}"] += count
 
     def timing(self, name: str, length: timedelta, *, tags: Any = None) -> None:
+        assert name in DOCUMENTED
         self.times[name] = length
         self.tags[name] = tags
 
