@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import conf
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
+from airflow_provider_ee.flags import check_flags
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
@@ -39,9 +41,8 @@ def is_deferrable(given: bool | None) -> bool:
 
     :raises ValueError: if what was given is neither True nor False.
     """
+    check_flags(deferrable=given)
     if given is not None:
-        if not isinstance(given, bool):
-            raise ValueError(f"deferrable={given!r} must be True or False.")
         return given
     configured: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
     return configured

@@ -13,8 +13,8 @@
 | ``ee.sweeps`` | counter: looks of a triggerer for all that waits in it |
 
 Those of an export are tagged ``type`` with the service's word for it (``EXPORT_IMAGE``). Where Airflow's backend
-takes no tags, it leaves them out. An export is counted by each task that waits for it. A try that fails is counted,
-whether it is retried, skipped or final.
+takes no tags, it leaves them out. An export is counted by each task that waits for it. A try that fails is
+counted whether it is retried, skipped or final.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_ee.deferral import BROKEN_OFF, HEAD_START, deferred_context, is_deferrable, is_timeout
 from airflow_provider_ee.earthengine.errors import EarthEngineError, RequestError, TransientError, refuse_none
+from airflow_provider_ee.flags import check_flags, in_seconds, refuse_without_wait
 from airflow_provider_ee.links import LINKS
 from airflow_provider_ee.operators.export_report import OPERATION_KEY, ExportReport
 from airflow_provider_ee.operators.kill_switch import KillSwitch
@@ -156,7 +157,7 @@ class ExportOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check_flags(
+        check_flags(
             wait_for_completion=wait_for_completion,
             cancel_on_kill=cancel_on_kill,
             skip_if_empty=skip_if_empty,
@@ -165,13 +166,13 @@ class ExportOperator(BaseOperator):
         if wait_for_completion is None:
             wait_for_completion = deferrable
         if not wait_for_completion:
-            _refuse_without_wait(
+            refuse_without_wait(
                 poll_interval=poll_interval, max_eecu_seconds=max_eecu_seconds, skip_if_empty=skip_if_empty or None
             )
         self.wait_for_completion = bool(wait_for_completion)
-        self.poll_interval = _seconds("poll_interval", poll_interval)
-        self.wait_timeout = _seconds("wait_timeout", wait_timeout)
-        self.max_eecu_seconds = _seconds("max_eecu_seconds", max_eecu_seconds, timedelta_too=False)
+        self.poll_interval = in_seconds("poll_interval", poll_interval)
+        self.wait_timeout = in_seconds("wait_timeout", wait_timeout)
+        self.max_eecu_seconds = in_seconds("max_eecu_seconds", max_eecu_seconds, timedelta_too=False)
         self.cancel_on_kill = cancel_on_kill
         self.skip_if_empty = skip_if_empty
         self._given_expression = expression
@@ -459,33 +460,6 @@ def _holds_later(given: Any) -> bool:
     if isinstance(given, (dict, list, tuple)):
         return any(map(_holds_later, given.values() if isinstance(given, dict) else given))
     return _comes_later(given)
-
-
-def _refuse_without_wait(**given: Any) -> None:
-    """Flags of a wait are refused, not ignored, where there is none."""
-    for name, value in given.items():
-        if value is not None:
-            raise ValueError(
-                f"{name}={value!r} needs a wait, but this operator returns as soon as the export is submitted; "
-                "set wait_for_completion=True, or leave it out."
-            )
-
-
-def _check_flags(**flags: Any) -> None:
-    for name, value in flags.items():
-        if value is not None and not isinstance(value, bool):
-            raise ValueError(f"{name}={value!r} must be True or False.")
-
-
-def _seconds(name: str, given: float | timedelta | None, *, timedelta_too: bool = True) -> float | None:
-    """A length of time, or an amount of compute, as a number greater than 0."""
-    if given is None:
-        return None
-    seconds = given.total_seconds() if timedelta_too and isinstance(given, timedelta) else given
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < float("inf"):
-        or_timedelta = ", or a timedelta" if timedelta_too else ""
-        raise ValueError(f"{name}={given!r} must be a number of seconds greater than 0{or_timedelta}.")
-    return float(seconds)
 
 
 def _given_or_none(name: str, value: Any) -> Any:
