@@ -79,7 +79,7 @@ class LeapingTime:
 
         async def leaping_run(trigger: EEOperationTrigger) -> AsyncIterator[Any]:
             loop = asyncio.get_running_loop()
-            if isinstance(loop, _Loop):
+            if isinstance(loop, EventLoop):
                 loop.leaps = True
             async for event in run(trigger):
                 yield event
@@ -96,7 +96,7 @@ class LeapingTime:
 class _Selector(selectors.DefaultSelector):
     """Where nothing happens before the next moment that somebody waits for, that moment is now."""
 
-    loop: _Loop
+    loop: EventLoop
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None or timeout <= 0 or not self.loop.leaps:
@@ -110,7 +110,7 @@ class _Selector(selectors.DefaultSelector):
         return ready
 
 
-class _Loop(asyncio.SelectorEventLoop):
+class EventLoop(asyncio.SelectorEventLoop):
     """The event loop that Airflow runs a trigger in; time leaps once that is one of ours."""
 
     def __init__(self, leaping: LeapingTime) -> None:
@@ -129,7 +129,7 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
         self._leaping = leaping
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        return _Loop(self._leaping)
+        return EventLoop(self._leaping)
 
 
 def _at_work() -> bool:
