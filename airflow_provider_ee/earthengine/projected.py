@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -51,6 +52,10 @@ def projected_bounds(rings: Sequence[Ring], crs: str) -> Bounds:
     return furthest(0, -1), furthest(1, -1), furthest(0, 1), furthest(1, 1)
 
 
+# PROJ opens whatever file it is told to, and a crs may come from whoever triggers a DAG.
+_NAMES_A_FILE = re.compile(r"PARAMETERFILE|PROJ4_GRIDS|\binit=|(grids|file|model)=(?!@null\b)", re.IGNORECASE)
+
+
 @lru_cache(maxsize=8)  # some take a third of a second to set up
 def _projection(crs: str) -> Projection:
     """From longitude and latitude to x and y, where x is the one that Earth Engine calls x."""
@@ -61,6 +66,8 @@ def _projection(crs: str) -> Projection:
         raise RequestError(
             f"a region in the crs {crs!r:.80} needs pyproj; pip install 'airflow-provider-ee[grid]'."
         ) from None
+    if _NAMES_A_FILE.search(crs):
+        raise RequestError(f"the crs {crs!r:.80} names a file; give a code, or WKT that needs none.")
     try:
         target = CRS.from_user_input(crs)
         transformer = Transformer.from_crs("OGC:CRS84", target, always_xy=True)
