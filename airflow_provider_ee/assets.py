@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.openlineage.facet import Dataset
     from airflow.providers.common.compat.sdk import Asset, BaseOperator, Context
 
+    from airflow_provider_ee.earthengine.exported import Exported
     from airflow_provider_ee.earthengine.operation import Operation
+    from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
 
 SCHEME = "earthengine"
 
@@ -91,6 +94,20 @@ def tell_outlets(
                 events[outlet].add(Asset(uri=uri), extra=extra)
         elif isinstance(outlet, Asset):
             events[outlet].extra.update(extra)
+
+
+def collect_lineage(hook: EarthEngineHook, exported: Exported) -> None:
+    """Tell Airflow's collector of hooks' lineage what an export reads and writes, for tasks that are not ours."""
+    from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
+
+    collector = get_hook_lineage_collector()
+    for add, names in (
+        (collector.add_input_asset, exported.inputs),
+        (collector.add_output_asset, [exported.destination]),
+    ):
+        for uri in filter(None, map(asset_uri, names)):
+            with suppress(ValueError):  # what an expression names need not be fit for a URI
+                add(context=hook, uri=uri)
 
 
 def _extra(operations: Sequence[Operation], destination: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.openlineage.facet import Dataset, ExternalQueryRunFacet, RunFacet
+from airflow.providers.common.compat.sdk import Asset
 from airflow.providers.openlineage.extractors import OperatorLineage
 from attr import define, field
 
@@ -92,10 +93,17 @@ def _facets(operations: Sequence[Operation], exported: Exported | None) -> dict[
     return {FACET: facet, **(query if len(operations) == 1 else {})}
 
 
-def _declared(assets: Sequence[Any]) -> list[Dataset]:
+def _declared(entities: Sequence[Any]) -> list[Dataset]:
     from airflow.providers.openlineage.extractors.manager import ExtractorManager
+    from airflow.providers.openlineage.utils.utils import translate_airflow_asset
 
-    converted = (ExtractorManager.convert_to_ol_dataset(asset) for asset in assets)
+    converted = (
+        # Not known to the manager of older versions.
+        translate_airflow_asset(one, None)
+        if isinstance(one, Asset)
+        else ExtractorManager.convert_to_ol_dataset(one)
+        for one in entities
+    )
     return [dataset for dataset in converted if dataset]
 
 

@@ -167,6 +167,8 @@ class EarthEngineHook(BaseHook):
         :raises RequestError: if it is wrong, before anything is sent, or refused.
         :raises EarthEngineError: of the kind that fits, for whatever else fails.
         """
+        from airflow_provider_ee.assets import collect_lineage
+        from airflow_provider_ee.earthengine.exported import Exported
         from airflow_provider_ee.earthengine.expression import expression_of
         from airflow_provider_ee.earthengine.messages import REQUESTS
         from airflow_provider_ee.earthengine.validation import parse
@@ -176,7 +178,9 @@ class EarthEngineHook(BaseHook):
         if isinstance(request, Mapping):
             checked = {**request, "expression": expression_of(request.get("expression"), kind)}
             request = parse(REQUESTS[kind], checked)
-        return self.client.export(kind, request.body())
+        operation = self.client.export(kind, request.body())
+        collect_lineage(self, Exported.by(request))
+        return operation
 
     def export_image(self, request: Mapping[str, Any] | ExportRequest) -> dict[str, Any]:
         """``export("image", request)``.

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.lineage import hook as compat_hook
 from airflow.providers.common.compat.sdk import AirflowException, Asset, AssetAlias, TaskDeferred
 from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from deferrable import Deferrable
@@ -21,6 +22,7 @@ from airflow_provider_ee.assets import asset_uri, create_asset
 from airflow_provider_ee.emulator import EarthEngineEmulator
 from airflow_provider_ee.emulator.clock import Clock
 from airflow_provider_ee.emulator.operations import Behaviour
+from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
 from airflow_provider_ee.operators.export import EEImageExportOperator
 from airflow_provider_ee.sensors.operation import EEOperationSensor
 
@@ -146,6 +148,27 @@ class TestAssetEvents:
 def export(**arguments: Any) -> EEImageExportOperator:
     given = {"task_id": "export", "expression": SCENE, "grid": GRID, "destination": "gs://bucket/prefix"}
     return EEImageExportOperator(**{**given, **arguments})
+
+
+def test_a_function_that_exports_with_the_hook_has_lineage_too(
+    connected_emulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, list[str]] = {"in": [], "out": []}
+    collector = SimpleNamespace(
+        add_input_asset=lambda context, uri: told["in"].append(Asset(uri).uri),
+        add_output_asset=lambda context, uri: told["out"].append(Asset(uri).uri),
+    )
+    monkeypatch.setattr(compat_hook, "get_hook_lineage_collector", lambda: collector)
+    odd = json.loads(json.dumps(SCENE).replace("COPERNICUS/S2/scene", "a name with?"))
+    for expression in (SCENE, odd):
+        request = {
+            "expression": expression,
+            "grid": GRID,
+            "assetExportOptions": {"earthEngineDestination": {"name": "projects/p/assets/a"}},
+        }
+        EarthEngineHook().export_image(request)
+    assert told["in"][0] == f"earthengine://{SCENE_NAME}"
+    assert told["out"] == [URI, URI]
 
 
 class TestOpenLineage:
