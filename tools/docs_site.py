@@ -48,6 +48,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         mark = f"<!-- table: {name} -->"
         if mark in markdown:
             markdown = markdown.replace(mark, "\n".join(table()))
+    markdown = markdown.replace("<details>", '<details markdown="1">')  # else a table in it is text
     here = page.file.src_uri
     parts = _CODE.split(markdown)  # every other one is code
     parts[::2] = [_LINK.sub(lambda found: _led(found, here, files), part) for part in parts[::2]]
