@@ -59,7 +59,7 @@ define test_on
 endef
 
 lint: ## style, types, and the arrows of the house
-	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
+	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt lint $(SAMPLE_SOURCE)
 	@$(AIRFLOW3)/bin/ruff check .
 	@$(AIRFLOW3)/bin/ruff format --check .
 	@$(AIRFLOW3)/bin/mypy
