@@ -23,7 +23,7 @@ PLOT := matplotlib==3.10.9 contourpy==1.3.2 cycler==0.12.1 fonttools==4.65.0 kiw
 # Airflow makes this folder when it is imported; the user's own is left alone.
 export AIRFLOW_HOME := $(CURDIR)/.build/airflow-home
 
-.PHONY: help demo test test-airflow2 test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench docs dist chaos chaos-airflow2 e2e e2e-airflow2 browser clean
+.PHONY: help demo test test-airflow2 test-airflows test-airflow3.0 test-airflow3.1 test-airflow3.2 test-pythons lint bench docs dist chaos chaos-airflow2 e2e e2e-airflow2 browser clean
 
 help: ## what there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /  make \1\t/' | expand -t 24
@@ -40,11 +40,13 @@ test-airflow2: ## all tests, on Airflow 2.11 and the lowest versions that are su
 	@$(PYTHON2) tools/install.py $(AIRFLOW2) requirements/airflow2.txt test $(SAMPLE_SOURCE)
 	@$(AIRFLOW2)/bin/python -m pytest -n auto --dist worksteal -m "$(ONCE)" $(PYTEST)
 
+test-airflows: test-airflow3.0 test-airflow3.1 test-airflow3.2 ## all tests, on each other Airflow 3
+
 # Each on a Python that the other tests do not run on, where it is found.
-test-airflow3.0: PYTHON3 = $(or $(call find_python,3.10),$(PYTHON2))
-test-airflow3.1: PYTHON3 = $(or $(call find_python,3.12),$(PYTHON))
-test-airflow3.2: PYTHON3 = $(or $(call find_python,3.13),$(PYTHON))
-test-airflow3.0 test-airflow3.1 test-airflow3.2: test-airflow%: ## all tests, on that version of Airflow
+test-airflow3.0: PYTHON3 ?= $(or $(call find_python,3.10),$(PYTHON2))
+test-airflow3.1: PYTHON3 ?= $(or $(call find_python,3.12),$(PYTHON))
+test-airflow3.2: PYTHON3 ?= $(or $(call find_python,3.13),$(PYTHON))
+test-airflow3.0 test-airflow3.1 test-airflow3.2: test-airflow%:
 	@$(PYTHON3) tools/install.py .build/airflow$* requirements/airflow$*.txt test $(SAMPLE_SOURCE)
 	@.build/airflow$*/bin/python -m pytest -n auto --dist worksteal -m "$(ONCE)" $(PYTEST)
 
