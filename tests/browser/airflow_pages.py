@@ -36,12 +36,16 @@ class AirflowPages:
 
     def follow(self, link: str) -> str:
         """Follow a link that leads away from Airflow, in a window of its own; the address that is asked for."""
-        with self.witness.standing_in_for_others(), self.page.expect_popup() as opened:
+        with self.page.expect_popup() as opened:
             self.page.get_by_role("link", name=link, exact=True).click()
         opened.value.wait_for_load_state()
         address: str = opened.value.url
         opened.value.close()
         return address
+
+    def scroll_to(self, text: str) -> None:
+        """Bring a text into view."""
+        self.page.get_by_text(text, exact=True).first.scroll_into_view_if_needed()
 
     def sees(self, text: str) -> None:
         """Wait for a text."""
@@ -169,6 +173,20 @@ class RunPage:
         """The page of one of its tasks."""
         self._page.get_by_role("row").get_by_role("link", name=task_id, exact=True).click()
         return TaskPage(self._page)
+
+
+class AssetPage:
+    """The page of an asset."""
+
+    def __init__(self, pages: AirflowPages, uri: str) -> None:
+        self._page = pages.page
+        self._page.get_by_role("link", name="Assets", exact=True).click()
+        self._page.get_by_role("link", name=uri, exact=True).click()
+
+    def is_between(self, *dag_ids: str) -> None:
+        """Wait until the graph shows these DAGs."""
+        for dag_id in dag_ids:
+            expect(self._page.get_by_test_id("rf__wrapper").get_by_text(dag_id, exact=True)).to_be_visible()
 
 
 class TaskPage:

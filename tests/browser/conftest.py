@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from backends import Backend
 from seen_airflow import SeenAirflow
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def airflow(chromium: Browser, pytestconfig: pytest.Config) -> Iterator[SeenAirf
         terminal.write_line(f"[{time.monotonic() - _began:4.0f} s] {line}")
 
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("asked to end"))  # leaving nothing behind
-    cluster = SeenAirflow(Backend("sqlite"))
+    cluster = SeenAirflow()
     try:
         cluster.boot(say)
         yield cluster

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
+from pathlib import Path
 from typing import Any
 
 import requests
+from backends import Backend
 from cluster import PROJECT, QUICK, Cluster
 from local_airflow import BIN, Process, free_port
 from user import ApiUser
@@ -18,7 +21,10 @@ PATIENT = {
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "60",
     "AIRFLOW__TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "60",
 }
+EXAMPLES = PROJECT / "example_dags"
 DAG_ID = "example_ee_image_export"
+ASSET_DAGS = Path(__file__).parent / "dags" / "asset_dags.py"
+ASSET_DAG_IDS = ("map_vegetation", "use_vegetation")
 EXPORT_SECONDS = 3600
 """How long an export runs by the emulator's clock."""
 
@@ -27,25 +33,30 @@ class Onlooker(ApiUser):
     """Asks only whether there is something to look at."""
 
     def knows_the_dags(self) -> bool:
-        """Whether the example is parsed."""
-        return bool(self._api.ask("GET", f"dags/{DAG_ID}"))
+        """Whether they are parsed."""
+        return all(self._api.ask("GET", f"dags/{dag_id}") for dag_id in (DAG_ID, *ASSET_DAG_IDS))
 
 
 class SeenAirflow(Cluster):
     """No connection is defined and every DAG is paused: all else is left to whoever looks at the pages.
+
+    The DAGs are the example, as it stands, and two about an asset.
 
     ``token`` is the only one that the emulator accepts.
     """
 
     kind = "browser"
     pictures = PROJECT / ".build" / "browser"
-    dags = PROJECT / "example_dags"
     settings = {
         **QUICK,
         **PATIENT,
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
     }
+
+    def __init__(self) -> None:
+        super().__init__(Backend("sqlite"))
+        self.dags = self.home / "dags"
 
     def end_exports(self) -> None:
         """Let time pass for the emulator until what runs there has ended."""
@@ -62,6 +73,9 @@ class SeenAirflow(Cluster):
 
         self.token, port = secrets.token_urlsafe(24), free_port()
         self.emulator_url = f"http://127.0.0.1:{port}"
+        self.dags.mkdir()
+        for dag in (EXAMPLES / f"{DAG_ID}.py", EXAMPLES / "ndvi.json", ASSET_DAGS):
+            shutil.copy(dag, self.dags)
         catalog, output = self.home / "catalog", self.home / "output"
         write_sample(catalog)
         command = [BIN / "ee-emulator", "serve", "--port", str(port), "--catalog", catalog, "--output", output]

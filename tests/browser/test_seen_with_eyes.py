@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from seen_airflow import DAG_ID, SeenAirflow
+from seen_airflow import ASSET_DAG_IDS, DAG_ID, SeenAirflow
 
 from airflow_provider_ee.provider_info import CONNECTION_FIELDS, CONNECTION_NAME, DEFAULT_CONNECTION
 
@@ -140,6 +140,7 @@ def test_the_rendered_templates_show_what_was_asked_for(pages: AirflowPages, end
     pages.tab("Rendered Templates")
     for text in (DESTINATION, "NDVI 2020-01-15", "Image.normalizedDifference"):
         pages.sees(text)
+    pages.scroll_to("expression")
     pages.look("rendered-templates")
 
 
@@ -159,12 +160,19 @@ def test_the_xcoms_hold_the_operation_and_its_destination(
     pages.look("xcoms")
 
 
+def test_an_asset_leads_from_the_dag_that_exports_it_to_the_dag_that_uses_it(pages: AirflowPages) -> None:
+    from airflow_pages import AssetPage
+
+    AssetPage(pages, "earthengine://projects/demo-project/assets/vegetation").is_between(*ASSET_DAG_IDS)
+    pages.look("asset")
+
+
 def test_no_page_and_no_answer_holds_a_token(
     airflow: SeenAirflow, pages: AirflowPages, finished_task: TaskPage
 ) -> None:
-    witness = pages.witness
+    answers = pages.witness.answers()
     for part in ("/api/v2/connections?", "/taskInstances/export_ndvi", "/logs/", "/xcomEntries", "/links"):
-        assert witness.answers_to(part), f"no answer from {part} was read"
+        assert [path for path in answers if part in path], f"{part} was not asked for"
     for token in (airflow.token, WRONG_TOKEN):
-        assert not [path for path, bodies in witness.answers.items() for body in bodies if token in body]
-        assert not [page[:200] for page in witness.shown if token in page]
+        assert not [path for path, bodies in answers.items() for body in bodies if token in body]
+        assert not [page[:200] for page in pages.witness.shown if token in page]

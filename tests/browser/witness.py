@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Route
 
 
 class Witness:
-    """Remembers all that a page, an address or an answer has held.
+    """Remembers all that a page, an address or an answer has held, and answers in the place of other machines.
 
     :param airflow_url: of the Airflow that is looked at.
     :param pictures: folder that screenshots are written to.
@@ -19,12 +18,16 @@ class Witness:
 
     def __init__(self, context: BrowserContext, airflow_url: str, pictures: Path) -> None:
         self.shown: list[str] = []
-        self.answers: dict[str, list[str]] = {}
+        self._answers: dict[str, list[str]] = {}
+        self._asked: dict[str, None] = {}
         self.asked_elsewhere: list[str] = []
         self._pictures = pictures
         self._airflow_url = airflow_url
         self._context = context
+        context.on("request", self._remember)
         context.on("requestfinished", self._read_answer)
+        # From the beginning: requests that are on their way when the first route is set are not told of.
+        context.route(re.compile(rf"^(?!{re.escape(airflow_url)})"), self._answer_for_others)
 
     def look_at(self, page: Page, picture: str = "") -> None:
         """Remember what a page shows now, also as a picture of this name."""
@@ -35,29 +38,25 @@ class Witness:
             page.screenshot(path=path, animations="disabled", caret="hide")
             _make_small(path)
 
-    @contextmanager
-    def standing_in_for_others(self) -> Iterator[None]:
-        """Answer in the place of other machines, and remember what they were asked."""
-        # Not for longer: with a route, a browser of Playwright's caches nothing.
-        others = re.compile(rf"^(?!{re.escape(self._airflow_url)})")
-        self._context.route(others, self._answer_for_others)
-        yield
-        self._context.unroute(others)
+    def answers(self) -> dict[str, list[str]]:
+        """What Airflow's API has answered: path -> bodies."""
+        for path in self._asked:  # what was on its way when a page changed may not have been read
+            if path not in self._answers:
+                self._answers[path] = [self._context.request.get(f"{self._airflow_url}{path}").text()]
+        return self._answers
 
-    def answers_to(self, path: str) -> list[str]:
-        """The bodies of the answers from the addresses that hold this."""
-        return [body for url, bodies in self.answers.items() if path in url for body in bodies]
+    def _remember(self, request: Request) -> None:
+        path = request.url.removeprefix(self._airflow_url)
+        if request.method == "GET" and path.startswith(("/api/", "/ui/")):
+            self._asked[path] = None
 
     def _read_answer(self, request: Request) -> None:
         path = request.url.removeprefix(self._airflow_url)
         if path.startswith("/static/"):
             return
-        try:
+        with suppress(Error, UnicodeDecodeError):  # it is gone, or a picture
             answer = request.response()
-            body = answer.text() if answer else ""
-        except (Error, UnicodeDecodeError):  # the page was left before it was read, or it is a picture
-            return
-        self.answers.setdefault(path, []).append(body)
+            self._answers.setdefault(path, []).append(answer.text() if answer else "")
 
     def _answer_for_others(self, route: Route) -> None:
         self.asked_elsewhere.append(route.request.url)
