@@ -20,7 +20,7 @@ def _field(label: str, description: str, type_: str = "string", **schema: Any) -
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "project": _field("Project", "Cloud project that exports run in and are paid by."),
     "key_path": _field("Key file path", "Path of a service account key or authorised user file."),
-    "keyfile_dict": _field("Key file JSON", "The content of such a file.", format="password"),
+    "keyfile_dict": _field("Key file JSON", "The content of a key file, instead of its path.", format="password"),
     "credential_config_file": _field(
         "Credential configuration file", "Path of a workload identity federation configuration."
     ),
@@ -41,8 +41,8 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "Timeout", "Seconds to wait for an answer.", "integer", default=60, minimum=1, maximum=86_400
     ),
     "api_endpoint": _field("API endpoint", "Base URL; empty for the real service.", format="url"),
-    "anonymous": _field("Anonymous", "Send no credentials (an emulator).", "boolean", default=False),
-    "token": _field("Token", "Fixed bearer token (an emulator on a loopback address).", format="password"),
+    "anonymous": _field("Anonymous", "Send no credentials (for an emulator).", "boolean", default=False),
+    "token": _field("Token", "Fixed bearer token (for an emulator on a loopback address).", format="password"),
     "deployment": _field("Deployment", "A word that tells two Airflows with the same DAGs on one project apart."),
 }
 """The fields of a connection, kept in its extra: name -> form field."""

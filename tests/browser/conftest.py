@@ -62,7 +62,7 @@ def airflow(chromium: Browser, pytestconfig: pytest.Config) -> Iterator[SeenAirf
         cluster.close()
         shutil.rmtree(cluster.all_homes, ignore_errors=True)
     if _failed:
-        say(f"What Airflow has logged is in {cluster.all_logs}, what was seen in {PICTURES}.")
+        say(f"What Airflow has logged is in {cluster.all_logs}, what was seen in {cluster.pictures}.")
     else:
         shutil.rmtree(cluster.all_logs, ignore_errors=True)
 
@@ -88,5 +88,5 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
     if report.failed:
         _failed = True
         with suppress(Exception):  # it must not hide the failure
-            _pages[-1].look(f"failed-{item.name}")
+            _pages[-1].page.screenshot(path=SeenAirflow.pictures / f"failed-{item.name}.png")
     return report
