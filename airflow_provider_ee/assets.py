@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_ee.reporting import harmless
+
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
@@ -69,6 +71,7 @@ def asset_uri(dataset: str) -> str | None:
     return dataset if scheme == "gs" else None
 
 
+@harmless("An asset event")
 def tell_outlets(
     task: BaseOperator, context: Context, operations: Sequence[Operation], *, destination: str = ""
 ) -> None:
@@ -96,6 +99,7 @@ def tell_outlets(
             events[outlet].extra.update(extra)
 
 
+@harmless("The lineage of an export")
 def collect_lineage(hook: EarthEngineHook, exported: Exported) -> None:
     """Tell Airflow's collector of hooks' lineage what an export reads and writes, for tasks that are not ours."""
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
@@ -120,6 +124,6 @@ def _told(operation: Operation) -> dict[str, Any]:
     return {
         "operation": operation.name,
         "state": operation.state,
-        "destination_uris": list(operation.destination_uris),
+        "destination_uris": operation.destination_uris,  # no list: Airflow 2 hashes the extra of an alias
         "eecu_seconds": operation.eecu_seconds,
     }

@@ -11,9 +11,10 @@ from datetime import date, datetime, timedelta, timezone
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
+
+from airflow_provider_ee.testing.dag_bag import parse, store
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import DAG
@@ -61,7 +62,7 @@ class ParsedDag:
         """Run it; see ``EarthEngine.run``."""
         errors: dict[str, str] = {}
         with _prepared(self._dag, errors):
-            _store(self._bag)
+            store(self._bag)
             run = self._dag.test(**_when(day), run_conf=dict(conf or {}), mark_success_pattern=mark_success)
         tasks = sorted(run.get_task_instances(), key=lambda each: (each.task_id, each.map_index))
         return Outcome(
@@ -73,15 +74,7 @@ def _bag(path: Path) -> Any:
     """What Airflow makes of a file."""
     if path.is_file() and str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # as Airflow does with the folder of its DAGs
-    bag = _dag_bags().DagBag(str(path), safe_mode=False)
-    if bag.import_errors:
-        raise ValueError(f"{path} could not be imported:\n" + "\n".join(bag.import_errors.values()))
-    return bag
-
-
-def _dag_bags() -> ModuleType:
-    there = find_spec("airflow.dag_processing.dagbag")  # since Airflow 3.2
-    return import_module("airflow.dag_processing.dagbag" if there else "airflow.models.dagbag")
+    return parse(path)
 
 
 def _chosen(dags: Mapping[str, Any], dag_id: str | None, path: Path) -> Any:
@@ -91,19 +84,6 @@ def _chosen(dags: Mapping[str, Any], dag_id: str | None, path: Path) -> Any:
         wanted = "give the dag_id of one" if dag_id is None else f"{dag_id} is not among them"
         raise ValueError(f"The DAGs in {path} are: {', '.join(sorted(dags)) or 'none'}; {wanted}.")
     return dags[dag_id]
-
-
-def _store(bag: Any) -> None:
-    """Airflow 3 runs what is in its database."""
-    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-
-    if not AIRFLOW_V_3_0_PLUS:
-        return
-    import_module("airflow.dag_processing.bundles.manager").DagBundlesManager().sync_bundles_to_db()
-    if hasattr(bag, "sync_to_db"):  # Airflow 3.0
-        bag.sync_to_db("dags-folder", None)
-    else:
-        _dag_bags().sync_bag_to_db(bag, "dags-folder", None)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -109,7 +110,7 @@ class TestAssetEvents:
             "destination": "gs://bucket/prefix",
             "operation": operation["name"],
             "state": "SUCCEEDED",
-            "destination_uris": operation["metadata"]["destinationUris"],
+            "destination_uris": tuple(operation["metadata"]["destinationUris"]),
             "eecu_seconds": 12.5,
         }
 
@@ -295,3 +296,44 @@ def test_without_openlineage_an_export_runs_and_nothing_of_it_is_imported(tmp_pa
     assert told.returncode == 0, told.stderr[-2000:]
     last = told.stdout.splitlines()[-1]
     assert last == "['_link_EEResultLink', '_link_EETasksLink', 'destination', 'operation'] False"
+
+
+@pytest.mark.whole_dag
+def test_what_airflow_and_openlineage_hold_in_the_end(
+    run_dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through Airflow's own listeners and tables, with a deferral in between."""
+    pytest.importorskip("airflow.providers.openlineage", reason="OpenLineage is not installed")
+    events = tmp_path / "events"
+    transport = {"type": "file", "log_file_path": str(events), "append": True}
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
+    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT", "60")
+    dags = Path(__file__).parent / "dags"
+    ended, log = run_dag(dags, "lineage", {"succeed": True, "eecu_seconds": 12.5})
+    assert ended == {"export": ["success"]}, log[-2000:]
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    (complete,) = [
+        event for event in told if event["eventType"] == "COMPLETE" and event["job"]["name"] == "lineage.export"
+    ]
+    assert [one["name"] for one in complete["inputs"]] == [f"{SCENE_NAME[: SCENE_NAME.index('/COP')]}/{S2}/a"]
+    assert {one["name"] for one in complete["outputs"]} == {
+        "projects/p/assets/made/20200115",
+        "projects/p/assets/made",
+    }
+    facets = complete["run"]["facets"]
+    assert facets["earthEngine"]["eecuSeconds"] == 12.5
+    assert facets["externalQuery"]["externalQueryId"] == facets["earthEngine"]["operations"][0]["name"]
+    rows = asset_events(tmp_path / "airflow" / "airflow.db")
+    assert set(rows) == {"earthengine://projects/p/assets/made", "earthengine://projects/p/assets/made/20200115"}
+    assert {extra["state"] for extra in rows.values()} == {"SUCCEEDED"}
+
+
+S2 = "COPERNICUS/S2_SR_HARMONIZED"
+
+
+def asset_events(database: Path) -> dict[str, Any]:
+    """The extra of each event, by the URI of its asset."""
+    table = "asset" if AIRFLOW_V_3_0_PLUS else "dataset"
+    query = f"SELECT uri, e.extra FROM {table}_event e JOIN {table} a ON a.id = e.{table}_id"
+    with sqlite3.connect(database) as connection:
+        return {uri: json.loads(extra) for uri, extra in connection.execute(query)}

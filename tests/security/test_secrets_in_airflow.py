@@ -25,26 +25,16 @@ TESTS = Path(__file__).parents[1]
 PROGRAM = """
 import logging
 import sys
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 from airflow.utils.db import initdb
 initdb()
 # All but Airflow itself is as talkative as can be; that would log what it is asked to mask.
 for name in ("airflow_provider_ee", "ee", "google", "googleapiclient", "google_auth_httplib2", "requests", "urllib3"):
     logging.getLogger(name).setLevel(logging.DEBUG)
-if AIRFLOW_V_3_0_PLUS:
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-    DagBundlesManager().sync_bundles_to_db()
-    bag = DagBag(sys.argv[1])
-    sync_bag_to_db(bag, "dags-folder", None)
-else:
-    from airflow.models import DagBag
-    bag = DagBag(sys.argv[1], include_examples=False)
-    bag.sync_to_db()
-assert not bag.import_errors, bag.import_errors
-for task in bag.dags[sys.argv[2]].tasks:
+from dag_bag import stored
+dag = stored(sys.argv[1])[sys.argv[2]]
+for task in dag.tasks:
     task.list_grace = ()
-for task in bag.dags[sys.argv[2]].test().get_task_instances():
+for task in dag.test().get_task_instances():
     print("ended:", task.task_id, getattr(task.state, "value", task.state))
 """
 
