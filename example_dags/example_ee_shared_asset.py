@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, AssetAlias, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from airflow_provider_ee.earthengine.grid import PixelGrid
@@ -48,6 +48,7 @@ with DAG(
         destination="projects/{{ params.project }}/assets/vegetation_{{ ds_nodash }}",
         asset_export_options={"pyramidingPolicy": "MODE", "earthEngineDestination": {"overwrite": True}},
         deferrable=True,
+        outlets=[AssetAlias("vegetation")],  # DAGs that are scheduled on it run once the asset is written
     )
 
     @task
