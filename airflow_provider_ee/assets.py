@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
     from airflow.providers.common.compat.openlineage.facet import Dataset
-    from airflow.providers.common.compat.sdk import Asset, BaseOperator, Context
+    from airflow.providers.common.compat.sdk import Asset, BaseHook, BaseOperator, Context
 
     from airflow_provider_ee.earthengine.exported import Exported
     from airflow_provider_ee.earthengine.operation import Operation
-    from airflow_provider_ee.hooks.earth_engine import EarthEngineHook
 
 SCHEME = "earthengine"
 
@@ -100,7 +99,7 @@ def tell_outlets(
 
 
 @harmless("The lineage of an export")
-def collect_lineage(hook: EarthEngineHook, exported: Exported) -> None:
+def collect_lineage(hook: BaseHook, exported: Exported) -> None:
     """Tell Airflow's collector of hooks' lineage what an export reads and writes, for tasks that are not ours."""
     from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 
