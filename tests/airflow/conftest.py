@@ -164,7 +164,10 @@ def run_dag(
             ),
         }
         command = [sys.executable, "-c", PROGRAM, str(folder), dag_id, day]
-        finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        # Airflow 2 runs a task for ever that fails while its end is written down.
+        finished = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=600
+        )
         log = finished.stdout + finished.stderr
         assert finished.returncode == 0, log[-3000:]
         ended: dict[str, list[str]] = {}
