@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseOperatorLink
 
 from airflow_provider_ee.earthengine.pages import result_page, tasks_page
+from airflow_provider_ee.reporting import harmless
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator
@@ -57,6 +58,7 @@ LINKS = (EETasksLink(), EEResultLink())
 """What each task of ours links to."""
 
 
+@harmless("A link")
 def push_links(ti: Any, operations: Sequence[Operation], destination: str = "") -> None:
     """Show the pages of the operations of a task from now on.
 

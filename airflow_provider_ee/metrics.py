@@ -25,16 +25,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_ee.earthengine.errors import EarthEngineError, OperationError
+from airflow_provider_ee.reporting import harmless
 
 if TYPE_CHECKING:
     from airflow_provider_ee.earthengine.operation import Operation
 
 
+@harmless("A metric")
 def submitted(operation: Operation, *, adopted: bool) -> None:
     """An export was started, or one of an earlier try is gone on with."""
     _stats().incr(f"ee.export.{'adopted' if adopted else 'submitted'}", tags=_tags(operation))
 
 
+@harmless("A metric")
 def ended(operations: Iterable[Operation]) -> None:
     """Operations that a task has waited for have ended."""
     stats = _stats()
@@ -54,11 +57,11 @@ def failures_counted() -> Iterator[None]:
     try:
         yield
     except EarthEngineError as error:
-        operation = error.operation if isinstance(error, OperationError) else None
-        _stats().incr(f"ee.export.failed.{type(error).__name__}", tags=_tags(operation))
+        _failed(error)
         raise
 
 
+@harmless("A metric")
 def requested(method: str, status: int) -> None:
     """A request was made.
 
@@ -68,9 +71,16 @@ def requested(method: str, status: int) -> None:
     _stats().incr("ee.requests", tags={"method": method, "status": str(status)})
 
 
+@harmless("A metric")
 def swept() -> None:
     """A triggerer has looked for all that waits in it."""
     _stats().incr("ee.sweeps")
+
+
+@harmless("A metric")
+def _failed(error: EarthEngineError) -> None:
+    operation = error.operation if isinstance(error, OperationError) else None
+    _stats().incr(f"ee.export.failed.{type(error).__name__}", tags=_tags(operation))
 
 
 def _tags(operation: Operation | None) -> dict[str, str]:

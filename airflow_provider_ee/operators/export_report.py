@@ -12,6 +12,7 @@ from airflow_provider_ee.assets import tell_outlets
 from airflow_provider_ee.earthengine.errors import OperationError
 from airflow_provider_ee.earthengine.exported import Exported
 from airflow_provider_ee.links import push_links
+from airflow_provider_ee.reporting import harmless
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
@@ -50,10 +51,12 @@ class ExportReport:
     @property
     def exported(self) -> Exported | None:
         """What is exported, where that is known."""
-        if self._request:
-            return Exported.by(self._request)
-        told = self._carried.get(_CARRIED)
-        return Exported(**told) if told else None
+        with harmless("What is exported"):
+            if self._request:
+                return Exported.by(self._request)
+            if told := self._carried.get(_CARRIED):
+                return Exported(**told)
+        return None
 
     def carried(self) -> dict[str, Any]:
         """For the process that goes on after a deferral."""
@@ -68,8 +71,8 @@ class ExportReport:
         """The export was started, or one of an earlier try is gone on with."""
         self.operation = operation
         if destination := self._destination:
-            self._ti.xcom_push(key=DESTINATION_KEY, value=destination)
-        self._ti.xcom_push(key=OPERATION_KEY, value=operation.name)
+            self._push(DESTINATION_KEY, destination)
+        self._push(OPERATION_KEY, operation.name)
         push_links(self._ti, [operation], destination)
         metrics.submitted(operation, adopted=adopted)
 
@@ -92,6 +95,10 @@ class ExportReport:
             metrics.ended([operation])
             push_links(self._ti, [operation], self._destination)
         tell_outlets(self._task, self._context, [operation], destination=self._destination)
+
+    @harmless("An XCom")
+    def _push(self, key: str, value: str) -> None:
+        self._ti.xcom_push(key=key, value=value)
 
     @property
     def _destination(self) -> str:

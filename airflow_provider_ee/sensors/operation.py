@@ -196,7 +196,7 @@ class EEOperationSensor(BaseSensorOperator):
     def _show(self, context: Context) -> None:
         """Link to the operations; once for each process."""
         if not self._shown:
-            push_links(context["ti"], self._operations)
+            push_links(context.get("ti"), self._operations)
         self._shown = True
 
     @property
@@ -241,7 +241,7 @@ class EEOperationSensor(BaseSensorOperator):
             raise failures[0]
         metrics.ended(self._final.values())
         operations = self._operations
-        push_links(context["ti"], operations)
+        push_links(context.get("ti"), operations)
         tell_outlets(self, context, operations)
         final = [dict(operation.resource) for operation in operations]
         return final if _is_list(_parsed(self.operation)) else final[0]

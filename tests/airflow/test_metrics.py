@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from deferrable import Deferrable
 from examples import GRID, constant_image
 
@@ -188,6 +188,35 @@ def test_sweeps_and_requests_of_a_triggerer_are_counted(run: Any, told: Told, co
     assert (
         told.counts["operations.get 200"] == told.counts["ee.requests"] - before >= told.counts["ee.sweeps"] >= 2
     )
+
+
+class Broken:
+    """A backend that fails whatever it is told."""
+
+    def incr(self, *told: Any, **more: Any) -> None:
+        raise ValueError("broken")
+
+    timing = incr
+
+
+def test_no_export_is_lost_where_statistics_break(
+    run: Any, connected_emulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "_stats", Broken)
+    behave(connected_emulator)
+    task = Deferrable(run)
+    task.execute()
+    connected_emulator.operations.advance(30)
+    assert task.resume()["metadata"]["state"] == "SUCCEEDED"
+    assert len(connected_emulator.operations.all()) == 1
+
+
+def test_an_error_stays_what_it_is_where_statistics_break(
+    run: Any, connected_emulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics, "_stats", Broken)
+    with pytest.raises(AirflowFailException, match="destination"):
+        run(export(destination="nowhere"))
 
 
 PROGRAM = """
