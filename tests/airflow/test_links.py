@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat import sdk
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
+from dag_bag import serialisation
 from deferrable import Deferrable
 from examples import GRID, constant_image
 
@@ -109,6 +109,29 @@ def test_there_is_none_where_nothing_was_submitted(run: Any, connected_emulator:
     assert not run.ti.xcoms
 
 
+def refuse(key: str, value: str) -> None:
+    raise ConnectionError("Airflow does not answer")
+
+
+def test_no_export_is_lost_where_nothing_can_be_pushed(run: Any, connected_emulator: Any) -> None:
+    run.ti.xcom_push = refuse
+    operation = run(export())
+    assert [one.state for one in connected_emulator.operations.all()] == ["RUNNING"]
+    connected_emulator.operations.advance(1e7)
+    assert sensing(run, operation).poke(run.context)
+
+
+def test_a_finished_export_is_returned_where_nothing_can_be_pushed(run: Any, connected_emulator: Any) -> None:
+    task = Deferrable(run)
+    task.execute()
+    connected_emulator.operations.advance(1e7)
+    event = task.trigger()
+    context = task.instance.context()
+    context["ti"].xcom_push = refuse
+    task.instance.context = lambda: context  # type: ignore[method-assign]
+    assert task.resume(event)["metadata"]["state"] == "SUCCEEDED"
+
+
 def test_a_folder_in_drive_is_searched_for_until_the_service_tells_its_page(
     run: Any, connected_emulator: Any
 ) -> None:
@@ -185,13 +208,9 @@ def test_airflow_reads_what_was_pushed(tmp_path: Path) -> None:
 
 
 def test_a_stored_dag_names_both_links(run: Any) -> None:
-    if AIRFLOW_V_3_0_PLUS:
-        from airflow.serialization.serialized_objects import DagSerialization as Serialized
-    else:
-        from airflow.serialization.serialized_objects import SerializedDAG as Serialized
     export(dag=run.dag)
     sensing(run, "projects/p/operations/A")
-    stored = json.dumps(Serialized.to_dict(run.dag))
-    dag = Serialized.from_dict(json.loads(stored))
+    stored = json.dumps(serialisation.to_dict(run.dag))
+    dag = serialisation.from_dict(json.loads(stored))
     for task_id in ("export", "wait"):
         assert {link.name for link in dag.get_task(task_id).operator_extra_links} == {link.name for link in LINKS}

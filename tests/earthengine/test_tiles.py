@@ -372,13 +372,9 @@ def test_one_grid_is_one_tile() -> None:
 def serialized_dag(size: str) -> str:
     """A DAG that maps 500 tiles, as Airflow stores it."""
     from airflow.providers.common.compat.sdk import DAG
+    from dag_bag import serialisation
 
     from airflow_provider_ee.operators.export import EEImageExportOperator
-
-    try:
-        from airflow.serialization.serialized_objects import DagSerialization
-    except ImportError:  # Airflow 2
-        from airflow.serialization.serialized_objects import SerializedDAG as DagSerialization
 
     grid = PixelGrid.from_region((-73.5, -40.1, -72.1, -37.3), "EPSG:4326", size)
     tiles = grid.tiles(-(-grid.width // 20), -(-grid.height // 25))
@@ -387,7 +383,7 @@ def serialized_dag(size: str) -> str:
         EEImageExportOperator.partial(task_id="export", expression="{}").expand_kwargs(
             export_tiles(tiles, "gs://{{ params.bucket }}/ndvi/{{ ds_nodash }}/{name}", "NDVI {{ ds }} {name}")
         )
-    return json.dumps(DagSerialization.to_dict(dag))
+    return json.dumps(serialisation.to_dict(dag))
 
 
 @pytest.mark.parametrize("size", ["1/3600", "0.00026949458523585647"])
