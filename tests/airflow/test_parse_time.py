@@ -33,6 +33,7 @@ SHARED = ("requests", "pydantic", "tenacity", "urllib3", "fastapi")
 PROGRAM = """
 import sys
 from airflow.providers.common.compat.sdk import DAG, BaseOperator, BaseSensorOperator, XComArg, conf
+BaseOperator(task_id="plain")  # Airflow 3.0 loads much of itself for the first one
 before = set(sys.modules)
 import runpy
 runpy.run_path(sys.argv[1])
