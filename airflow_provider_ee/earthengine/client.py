@@ -238,6 +238,11 @@ class EarthEngineClient:
                 allow_redirects=False,
             )
             status = response.status_code
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema):
+            # Not of the endpoint, which was checked. A proxy's URL may hold a password.
+            raise RequestError(
+                f"{call} could not be sent: this machine's HTTPS_PROXY is no proxy that can be used; correct it."
+            ) from None
         except (requests.exceptions.InvalidHeader, UnicodeError, ValueError):
             # Their texts quote the header, with the token in it.
             raise AuthError(f"{call} could not be sent: the credentials hold what no HTTP header may.") from None

@@ -273,6 +273,17 @@ def test_a_token_that_no_header_may_hold_is_not_shown(emulator: EarthEngineEmula
         assert refusal.value.__suppress_context__
 
 
+@pytest.mark.parametrize("proxy", ["http://", "http://me:hush@a host:1", "hush://me:hush@host:1"])
+def test_a_proxy_that_is_none_is_blamed_and_not_the_credentials(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    client = EarthEngineClient(AnonymousCredentials(), "p", num_retries=0)
+    with pytest.raises(RequestError, match="HTTPS_PROXY is no proxy") as refusal:
+        client.get_config()
+    assert "hush" not in str(refusal.value)
+
+
 def answer(client: EarthEngineClient, body: str, *, ahead: float, status: int = 200) -> None:
     """An answer that tells a time other than this machine's."""
     told = requests.Response()
