@@ -142,12 +142,12 @@ def _references(key: str, root: Any) -> list[str]:
 
 
 def _call_parts(key: str, call: Any, references: list[str]) -> Iterable[Any]:
-    arguments = _object(key, "functionInvocationValue", call).get("arguments")
+    call = _object(key, "functionInvocationValue", call)
     if "functionReference" in call:
         references.append(call["functionReference"])
     elif not isinstance(call.get("functionName"), str):
         raise RequestError(f"expression.values[{key!r}] has a call without a functionName.")
-    return _object(key, "arguments", arguments).values()
+    return _object(key, "arguments", call.get("arguments")).values()
 
 
 def _array_parts(key: str, array: Any, references: list[str]) -> Iterable[Any]:

@@ -131,6 +131,10 @@ def test_a_deep_constant_counts() -> None:
         ),
         ({"result": "0", "values": {"0": {1: 2, "a": 3}}}, "where a node of exactly one kind must stand."),
         ({"result": "0", "values": {"0": {"valueReference": None}}}, "refers to None, but a key is text."),
+        (
+            {"result": "0", "values": {"0": {"functionInvocationValue": None}}},
+            "values['0'] has a call without a functionName.",
+        ),
         ({"result": "0", "values": {"0": 5}}, "values['0'] has 5 where a node of exactly one kind must stand."),
         (
             {"result": "0", "values": {"0": {"functionInvocationValue": {"arguments": {}}}}},
