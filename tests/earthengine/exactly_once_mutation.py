@@ -32,6 +32,8 @@ class Mutation:
         for name, original in list(vars(self.module).items()):
             if inspect.isclass(original) and original.__module__ == self.module.__name__:
                 self._apply_to_class(monkeypatch, original, mutant[name])
+            elif inspect.isfunction(original) and original.__module__ == self.module.__name__:
+                monkeypatch.setattr(self.module, name, self._rewritten(original, mutant[name]))
             elif isinstance(original, frozenset):
                 monkeypatch.setattr(self.module, name, mutant[name])
 

@@ -44,7 +44,14 @@ if TYPE_CHECKING:
 GRACE = (4.0, 8.0)  # 12 s, and a look at the end of each
 REQUEST = PreparedRequest("image", b"{}", {"description": "text"})
 # As much as the operator reads of a checked request.
-_CHECKED = SimpleNamespace(description="text", destination="gs://bucket/text", prepared=lambda: REQUEST)
+_CHECKED = SimpleNamespace(
+    description="text",
+    destination="gs://bucket/text",
+    kind="image",
+    expression={"result": "0", "values": {"0": {"constantValue": 1}}},
+    pixel_count=None,
+    prepared=lambda: REQUEST,
+)
 
 
 class RefusedByStoreError(Exception):
