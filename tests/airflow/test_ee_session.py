@@ -109,7 +109,10 @@ def test_why_there_is_none_is_told(connected_emulator: EarthEngineEmulator) -> N
     assert not ee.data.is_initialized()
 
 
-def test_a_service_that_cannot_be_reached_may_be_tried_again(connect: Callable[..., None]) -> None:
+def test_a_service_that_cannot_be_reached_may_be_tried_again(
+    connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # between the library's own attempts
     connect(project="p", api_endpoint="http://127.0.0.1:9", anonymous=True)
     with pytest.raises(TransientError, match=r"ee\.Initialize failed for the project 'p'"):
         EarthEngineHook().initialize_ee()
