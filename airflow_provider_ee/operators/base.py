@@ -21,7 +21,7 @@ from airflow_provider_ee.deferral import BROKEN_OFF, HEAD_START, deferred_contex
 from airflow_provider_ee.earthengine.errors import EarthEngineError, RequestError, TransientError, refuse_none
 from airflow_provider_ee.flags import check_flags, in_seconds, refuse_without_wait
 from airflow_provider_ee.links import LINKS
-from airflow_provider_ee.operators.export_report import OPERATION_KEY, ExportReport
+from airflow_provider_ee.operators.export_report import DESTINATION_KEY, OPERATION_KEY, ExportReport
 from airflow_provider_ee.operators.kill_switch import KillSwitch
 from airflow_provider_ee.operators.templated_expression import (
     ExpressionKind,
@@ -226,10 +226,11 @@ class ExportOperator(BaseOperator):
 
     def _break_off(self, context: Context, end: BaseException) -> dict[str, Any]:
         ti: Any = context["ti"]
-        name = None
-        with suppress(Exception):  # the store knows it, too, where there is one
-            name = ti.xcom_pull(task_ids=self.task_id, key=OPERATION_KEY, map_indexes=ti.map_index)
-        return self._run(context, lambda run: run.break_off(end, name), {})
+        pushed: dict[str, Any] = dict.fromkeys((OPERATION_KEY, DESTINATION_KEY))
+        with suppress(Exception):  # the store knows the operation, too, where there is one
+            for key in pushed:
+                pushed[key] = ti.xcom_pull(task_ids=self.task_id, key=key, map_indexes=ti.map_index)
+        return self._run(context, lambda run: run.break_off(end, pushed[OPERATION_KEY]), pushed)
 
     def _run(
         self,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_ee import metrics
 from airflow_provider_ee.assets import tell_outlets
 from airflow_provider_ee.earthengine.errors import OperationError
-from airflow_provider_ee.earthengine.exported import Exported
 from airflow_provider_ee.links import push_links
 from airflow_provider_ee.reporting import harmless
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
+    from airflow_provider_ee.earthengine.exported import Exported
     from airflow_provider_ee.earthengine.messages import ExportRequest
     from airflow_provider_ee.earthengine.operation import Operation
 
@@ -51,6 +51,8 @@ class ExportReport:
     @property
     def exported(self) -> Exported | None:
         """What is exported, where that is known."""
+        from airflow_provider_ee.earthengine.exported import Exported
+
         with harmless("What is exported"):
             if self._request:
                 return Exported.by(self._request)
@@ -71,8 +73,8 @@ class ExportReport:
         """The export was started, or one of an earlier try is gone on with."""
         self.operation = operation
         if destination := self._destination:
-            self._push(DESTINATION_KEY, destination)
-        self._push(OPERATION_KEY, operation.name)
+            self._ti.xcom_push(key=DESTINATION_KEY, value=destination)
+        self._ti.xcom_push(key=OPERATION_KEY, value=operation.name)
         push_links(self._ti, [operation], destination)
         metrics.submitted(operation, adopted=adopted)
 
@@ -96,12 +98,9 @@ class ExportReport:
             push_links(self._ti, [operation], self._destination)
         tell_outlets(self._task, self._context, [operation], destination=self._destination)
 
-    @harmless("An XCom")
-    def _push(self, key: str, value: str) -> None:
-        self._ti.xcom_push(key=key, value=value)
-
     @property
     def _destination(self) -> str:
         if self._request:
             return self._request.destination
-        return self.exported.destination if self.exported else ""
+        exported = self.exported
+        return exported.destination if exported else str(self._carried.get(DESTINATION_KEY) or "")

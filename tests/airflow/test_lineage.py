@@ -97,13 +97,23 @@ class Events(defaultdict[Any, Any]):
 
 
 class TestAssetEvents:
-    def waited(self, run: Any, **arguments: Any) -> tuple[Deferrable, Events, dict[str, Any]]:
-        task = Deferrable(run, expression=SCENE, **arguments)
-        task.execute()
-        task._run.context["outlet_events"] = events = Events()
+    def deferred(self, run: Any, **arguments: Any) -> tuple[Deferrable, Events]:
+        task, events = Deferrable(run, expression=SCENE, **arguments), Events()
         original = task.instance.context
         task.instance.context = lambda: {**original(), "outlet_events": events}  # type: ignore[method-assign]
+        task.execute()
+        return task, events
+
+    def waited(self, run: Any, **arguments: Any) -> tuple[Deferrable, Events, dict[str, Any]]:
+        task, events = self.deferred(run, **arguments)
         return task, events, task.resume()
+
+    def test_come_where_airflow_broke_off_a_wait_that_was_over(self, run: Any, connected_emulator: Any) -> None:
+        alias = AssetAlias("ndvi")
+        task, events = self.deferred(run, outlets=[alias], destination="projects/p/assets/a")
+        connected_emulator.operations.advance(100)
+        task.break_off("Trigger failure")
+        assert [uri for uri, _ in events[alias].added] == [URI]
 
     def test_carry_the_operation_and_what_it_wrote(self, run: Any, connected_emulator: Any) -> None:
         asset = Asset("gs://bucket/ndvi")
