@@ -104,8 +104,11 @@ class TestAssetEvents:
         task.execute()
         return task, events
 
-    def waited(self, run: Any, **arguments: Any) -> tuple[Deferrable, Events, dict[str, Any]]:
+    def waited(
+        self, run: Any, emulator: EarthEngineEmulator, **arguments: Any
+    ) -> tuple[Deferrable, Events, dict[str, Any]]:
         task, events = self.deferred(run, **arguments)
+        emulator.operations.advance(100)
         return task, events, task.resume()
 
     def test_come_where_airflow_broke_off_a_wait_that_was_over(self, run: Any, connected_emulator: Any) -> None:
@@ -117,8 +120,7 @@ class TestAssetEvents:
 
     def test_carry_the_operation_and_what_it_wrote(self, run: Any, connected_emulator: Any) -> None:
         asset = Asset("gs://bucket/ndvi")
-        connected_emulator.operations.advance(0)
-        _, events, operation = self.waited(run, outlets=[asset], poll_interval=0.01)
+        _, events, operation = self.waited(run, connected_emulator, outlets=[asset])
         assert events[asset].extra == {
             "destination": "gs://bucket/prefix",
             "operation": operation["name"],
@@ -129,7 +131,9 @@ class TestAssetEvents:
 
     def test_of_an_alias_name_the_destination(self, run: Any, connected_emulator: Any) -> None:
         alias = AssetAlias("ndvi")
-        _, events, operation = self.waited(run, outlets=[alias], destination="projects/p/assets/a")
+        _, events, operation = self.waited(
+            run, connected_emulator, outlets=[alias], destination="projects/p/assets/a"
+        )
         ((uri, extra),) = events[alias].added
         assert uri == URI
         assert extra["operation"] == operation["name"]
@@ -198,6 +202,7 @@ class TestOpenLineage:
     def test_is_told_inputs_outputs_and_facets(self, run: Any, connected_emulator: Any) -> None:
         task = Deferrable(run, expression=SCENE)
         task.execute()
+        connected_emulator.operations.advance(100)
         operation = task.resume()
         lineage = extracted(task.operator)
         assert names(lineage.inputs) == [("earthengine", SCENE_NAME)]

@@ -76,7 +76,9 @@ def export(**arguments: Any) -> EEImageExportOperator:
         "grid": GRID,
         "destination": "gs://bucket/prefix",
     }
-    return EEImageExportOperator(**{**given, **arguments})
+    operator = EEImageExportOperator(**{**given, **arguments})
+    operator.list_grace = ()
+    return operator
 
 
 def test_an_export_is_counted_from_submission_to_its_end(run: Any, told: Told, connected_emulator: Any) -> None:
