@@ -104,6 +104,7 @@ def test_a_body_is_not_nested_for_ever(emulator: EarthEngineEmulator) -> None:
 # Memory and time
 
 
+@pytest.mark.explores
 @pytest.mark.parametrize(
     "expression",
     [
@@ -136,6 +137,7 @@ def test_memory_is_limited(emulator: EarthEngineEmulator, expression: dict[str, 
     assert time.monotonic() - began < 60
 
 
+@pytest.mark.explores
 @pytest.mark.parametrize(
     "compared",
     [
