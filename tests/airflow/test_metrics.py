@@ -222,13 +222,16 @@ def test_an_error_stays_what_it_is_where_statistics_break(
 
 
 PROGRAM = """
-from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
-try:
+try:  # as Airflow begins a task
     from airflow.sdk.observability.metrics import stats_utils
     from airflow.sdk.observability import stats
-    stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
-except ImportError:
+except ImportError:  # before 3.2 it need not
     pass
+else:
+    if hasattr(stats, "initialize"):
+        stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
+    else:  # 3.2
+        stats.Stats.initialize(factory=stats_utils.get_stats_factory(stats.Stats))
 from airflow_provider_ee import metrics
 from airflow_provider_ee.earthengine.operation import Operation
 times = {"createTime": "2026-01-01T00:00:00Z", "startTime": "2026-01-01T00:00:02Z", "endTime": "2026-01-01T00:00:05Z"}
