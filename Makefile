@@ -81,10 +81,10 @@ $(DOCS)/installed: requirements/docs.txt
 dist: ## build what is released, and try it in fresh environments
 	@$(PYTHON) tools/dist.py .build/dist requirements/airflow3.txt
 
-bench: ## what things cost, as ratios within one run
+bench: ## what things cost, as ratios within one run; BENCH="parse_time submission" for some
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt emulator,test $(PLOT)
-	@$(AIRFLOW3)/bin/python benchmarks/run.py
+	@$(AIRFLOW3)/bin/python benchmarks/run.py $(BENCH)
 
 chaos: ## kill the export at every step, and count
 	@$(PYTHON) tools/install.py $(AIRFLOW3) requirements/airflow3.txt test $(SAMPLE_SOURCE)

@@ -207,7 +207,7 @@ MUTATIONS = [
     Mutation(
         "and without a memory it is known from the XCom",
         base,
-        "run.break_off(end, name)",
+        "run.break_off(end, pushed[OPERATION_KEY])",
         "run.break_off(end, None)",
         ("trigger breaks",),
         "orphaned",
