@@ -51,8 +51,7 @@ def test_each_stage_is_a_target() -> None:
 def test_the_workflow_makes_what_ci_makes() -> None:
     made = set().union(*map(called, jobs().values()))
     assert made <= TARGETS
-    assert stages() - made == {"test-airflows"}  # which the workflow makes one by one
-    assert {"test-airflow3.0", "test-airflow3.1", "test-airflow3.2"} <= made
+    assert stages() <= made
 
 
 def test_the_workflow_tests_each_python_on_each_airflow() -> None:
