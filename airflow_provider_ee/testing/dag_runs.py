@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -89,13 +88,14 @@ def _chosen(dags: Mapping[str, Any], dag_id: str | None, path: Path) -> Any:
 @contextmanager
 def _prepared(dag: Any, errors: dict[str, str]) -> Iterator[None]:
     """Airflow waits neither between tries nor, in the database, between looks; what fails is remembered."""
+    from airflow.providers.common.compat.version_compat import AIRFLOW_V_3_0_PLUS
 
     def remember(context: Any) -> None:
         ti = context["ti"]
         errors[_name(ti.task_id, ti.map_index)] = str(context.get("exception"))
 
     with ExitStack() as changes:
-        if find_spec("airflow.sdk.execution_time.task_runner"):
+        if AIRFLOW_V_3_0_PLUS:
             changes.enter_context(_telling_callbacks_why())
         for task in dag.tasks:
             mapped = getattr(task, "partial_kwargs", None)
