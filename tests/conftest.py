@@ -11,6 +11,8 @@ from typing import Any
 
 import hypothesis
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 # A busy machine must not fail a test of behaviour.
 hypothesis.settings.register_profile("patient", deadline=None)
@@ -115,3 +117,19 @@ def real_client() -> Iterator[None]:
     case.tearDown()
     ee.data._install_cloud_api_resource = install
     ee.Reset()
+
+
+@pytest.fixture(scope="session")
+def service_account_key() -> dict[str, Any]:
+    """A service account's key, made for these tests."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return {
+        "type": "service_account",
+        "project_id": "key-project",
+        "private_key_id": "0123456789abcdef",
+        "private_key": private.decode(),
+        "client_email": "robot@key-project.iam.gserviceaccount.com",
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 import requests
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from examples import GRID, constant_image
 from google.auth.compute_engine import Credentials as MachineCredentials
 
@@ -30,18 +28,11 @@ FEDERATION = {
 }
 
 
-@pytest.fixture(scope="module")
-def key() -> dict[str, Any]:
-    """A service account's key, made for this test."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return {
-        "type": "service_account",
-        "private_key": private.decode(),
-        "client_email": ROBOT,
-        "token_uri": "https://oauth2.googleapis.com/token",
-    }
+@pytest.fixture
+def key(service_account_key: dict[str, Any]) -> dict[str, Any]:
+    """A service account's key that names no project."""
+    named = {name: value for name, value in service_account_key.items() if name != "project_id"}
+    return {**named, "client_email": ROBOT}
 
 
 def refusal(status: int, message: str, reason: str = "", **metadata: str) -> tuple[int, Any]:

@@ -8,8 +8,6 @@ from typing import Any
 
 import google.auth
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import identity_pool, impersonated_credentials
 from google.auth.credentials import AnonymousCredentials
 from google.oauth2 import credentials as user_credentials
@@ -24,20 +22,10 @@ from airflow_provider_ee.earthengine.credentials import (
 from airflow_provider_ee.earthengine.errors import AuthError, RequestError
 
 
-@pytest.fixture(scope="module")
-def key() -> dict[str, Any]:
-    """A service account's key, made for this test."""
-    private = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return {
-        "type": "service_account",
-        "project_id": "key-project",
-        "private_key_id": "1",
-        "private_key": private.decode(),
-        "client_email": "robot@key-project.iam.gserviceaccount.com",
-        "token_uri": "https://oauth2.googleapis.com/token",
-    }
+@pytest.fixture
+def key(service_account_key: dict[str, Any]) -> dict[str, Any]:
+    """A service account's key, to change at will."""
+    return dict(service_account_key)
 
 
 USER = {
